@@ -1,0 +1,70 @@
+"""Resilient: retry and fallback around any strategy. Failures are attempts, so this needs no other machinery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from switchpoint.core.attempt import Attempt, Failure
+from switchpoint.core.catalog import Catalog
+from switchpoint.core.decision import Call, GiveUp, Reason, Step
+from switchpoint.core.errors import NoEligibleModel
+from switchpoint.core.protocols import Strategy
+from switchpoint.core.query import Query
+
+MAX_RETRY_AFTER_S = 20.0
+"""An upstream that asks for a longer pause is left for another model."""
+
+
+class Resilient:
+    """Follow a strategy, taking models that failed for good out of its reach.
+
+    Being pure, the strategy makes the same choice again while its model may be retried, and its next best choice once
+    that model is out of `query.allow`; when none is left the query is given up.
+
+    retries : further calls of one model after retryable failures.
+    backoff_s : pause before the first retry; it doubles with each, times 0.5 to 1.5 by the query's own draw. An
+        upstream's Retry-After takes its place.
+    """
+
+    def __init__(self, strategy: Strategy, catalog: Catalog, *, retries: int = 2, backoff_s: float = 0.5) -> None:
+        self.strategy = strategy
+        self.name = strategy.name
+        self.catalog = catalog
+        self.retries = retries
+        self.backoff_s = backoff_s
+
+    def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
+        """Return the strategy's step among the models that are not given up."""
+        hopeless = {a.decision.model for a in attempts if a.failure and not self._may_retry(a.failure, a, attempts)}
+        if hopeless:
+            allowed = self.catalog.ids if query.allow is None else query.allow
+            query = replace(query, allow=frozenset(allowed) - hopeless)
+        try:
+            step = self.strategy.next(query, attempts)
+        except NoEligibleModel as error:
+            if not attempts:
+                raise
+            return GiveUp(reason=f"no model is left. {error}")
+        last = attempts[-1] if attempts else None
+        if not isinstance(step, Call) or last is None or last.failure is None:
+            return step
+        return self._after_failure(step, query, last.failure, last, attempts)
+
+    def _may_retry(self, failure: Failure, attempt: Attempt, attempts: Sequence[Attempt]) -> bool:
+        patient = failure.retry_after_s is None or failure.retry_after_s <= MAX_RETRY_AFTER_S
+        return failure.retryable and patient and _failures(attempt.decision.model, attempts) <= self.retries
+
+    def _after_failure(
+        self, call: Call, query: Query, failure: Failure, last: Attempt, attempts: Sequence[Attempt]
+    ) -> Call:
+        if call.decision.model != last.decision.model:
+            return replace(call, decision=replace(call.decision, reason=Reason.FELL_BACK))
+        delay_s = failure.retry_after_s
+        if delay_s is None:
+            delay_s = self.backoff_s * 2 ** (_failures(last.decision.model, attempts) - 1) * (0.5 + query.draw)
+        return replace(call, decision=replace(call.decision, reason=Reason.RETRIED), delay_s=delay_s)
+
+
+def _failures(model: str, attempts: Sequence[Attempt]) -> int:
+    return sum(1 for a in attempts if a.failure and a.decision.model == model)

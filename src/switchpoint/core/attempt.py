@@ -1,0 +1,112 @@
+"""Attempt: one call of one model, with all that came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from switchpoint.core.decision import Decision
+from switchpoint.core.errors import SwitchpointError, UpstreamError
+from switchpoint.core.model import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an upstream answered.
+
+    text : the content of the first choice; empty for a bare tool call.
+    model : the name under which the upstream says it answered; None where it says nothing.
+    finish_reason : why it stopped, in OpenAI's words; None where unknown.
+    logprobs : log-probability of each output token, natural logarithm; empty where the upstream gives none.
+    body : the whole response body in OpenAI's form, passed on to the caller.
+    """
+
+    text: str
+    model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    logprobs: tuple[float, ...] = ()
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """One piece of a streamed answer.
+
+    data : the JSON of the event as the upstream sent it, without the `data:` prefix.
+    text : the piece of content in it; empty for a role, a tool call, or the usage.
+    speaks : whether it holds any part of the answer (content, reasoning, a tool call, the end) and so commits to it.
+    """
+
+    data: bytes
+    text: str = ""
+    speaks: bool = True
+    model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    logprobs: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a verifier says of an answer: a score in [0, 1] and what finding it cost; None is unknown.
+
+    A verifier that failed leaves a score of NaN: no threshold accepts it.
+    """
+
+    score: float
+    cost_usd: Decimal | None = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a call failed; `kind` is the name of the error's class."""
+
+    kind: str
+    message: str
+    status: int | None = None
+    retryable: bool = False
+    retry_after_s: float | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Describe an exception; only an UpstreamError can be retryable."""
+        if isinstance(error, UpstreamError):
+            return cls(
+                kind=type(error).__name__,
+                message=str(error),
+                status=error.status,
+                retryable=error.retryable,
+                retry_after_s=error.retry_after_s,
+            )
+        message = str(error) if isinstance(error, SwitchpointError) else f"{type(error).__name__}: {error}"
+        return cls(kind=type(error).__name__, message=message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call.
+
+    answer : None if the call failed; a failed stream keeps the part that came.
+    failure : None if it succeeded.
+    verdict : None until a verifier has scored the answer.
+    cost_usd : of the call, failed ones included; None is unknown.
+    latency_s : from the call to the end of the answer; ttft_s to its first token, None when not streamed.
+    committed : whether any of it reached the caller.
+    """
+
+    decision: Decision
+    answer: Answer | None = None
+    failure: Failure | None = None
+    verdict: Verdict | None = None
+    cost_usd: Decimal | None = None
+    latency_s: float
+    ttft_s: float | None = None
+    committed: bool = False
+
+    @property
+    def answered(self) -> bool:
+        """Whether the call succeeded: a whole answer is in hand."""
+        return self.answer is not None and self.failure is None

@@ -1,0 +1,88 @@
+"""Decision: one choice of a model, explainable and learnable from; and Step: what a strategy wants next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from switchpoint.core.query import EMPTY
+
+
+class Reason(StrEnum):
+    """Why a model was called: a closed set."""
+
+    REQUESTED = "requested"  # the caller named this model
+    FIXED = "fixed"  # the router ignores the query
+    RULE = "rule"  # a rule of the configuration matched
+    ESTIMATED = "estimated"  # the policy chose it from the estimates
+    RANDOM = "random"  # the policy drew it
+    ONLY_ELIGIBLE = "only_eligible"  # no other model may take the query
+    NO_EVIDENCE = "no_evidence"  # far from anything trained on: the default model
+    ROUTER_FAILED = "router_failed"  # deciding failed: the default model
+    FIRST_OF_CASCADE = "first_of_cascade"  # cheap first
+    ESCALATED = "escalated"  # the previous answer was not good enough
+    RETRIED = "retried"  # the same model again after a passing failure
+    FELL_BACK = "fell_back"  # another model after a failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One choice.
+
+    propensity : the probability with which this model was chosen, in (0, 1]; makes the log unbiased training data.
+    quality, cost_usd : the estimates that the choice was made from, by model; empty where none were made.
+    novelty : see `switchpoint.core.estimate.Prediction`; None where unknown.
+    detail : one short clause for a person, such as the rule that matched. Never quotes the prompt.
+    """
+
+    model: str
+    router: str
+    reason: Reason
+    propensity: float = 1.0
+    quality: Mapping[str, float] = EMPTY
+    cost_usd: Mapping[str, float] = EMPTY
+    novelty: float | None = None
+    detail: str | None = None
+
+
+class Hold(StrEnum):
+    """When the answer of a call is committed to the caller; after the first committed token nothing is re-routed."""
+
+    NOTHING = "nothing"  # at once: chunks stream straight through
+    ALL = "all"  # when the strategy accepts it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Call the decision's model, after waiting `delay_s` (backoff)."""
+
+    decision: Decision
+    hold: Hold = Hold.NOTHING
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Score the answer of attempt number `attempt` with the named verifier."""
+
+    attempt: int
+    verifier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """Give the caller the answer of attempt number `attempt`."""
+
+    attempt: int
+    reason: str = "answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """There is nothing more to try."""
+
+    reason: str
+
+
+Step = Call | Verify | Accept | GiveUp

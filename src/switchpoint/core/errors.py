@@ -1,0 +1,184 @@
+"""Everything that can go wrong, split by who must act.
+
+::
+
+    SwitchpointError
+    ├── ConfigError            the operator: mend the configuration
+    ├── RequestError           the caller: mend the request
+    │   ├── UnknownModel         no such model, route or router
+    │   ├── NoEligibleModel      every model is excluded; says why for each
+    │   └── RequestTooLarge      the body is over the limit
+    ├── UpstreamError          somebody else's service
+    │   ├── UpstreamTimeout      no answer in time
+    │   ├── UpstreamUnreachable  no connection
+    │   ├── RateLimited          429; may carry retry_after_s
+    │   ├── UpstreamRefused      our key or our request was refused: 4xx
+    │   └── BadAnswer            not the shape that was promised
+    ├── NoAnswer               every attempt failed; carries the attempts
+    ├── DataError              a dataset: names the file, the row, the column
+    ├── ArtifactError          an artifact: missing, damaged or made for something else
+    └── NotFittedError         library misuse: predict before fit
+
+A message says what is wrong, the value got, what is allowed, and what to do. `SURFACE` maps every class to the HTTP
+status, the OpenAI error type and the exit code that show it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from switchpoint.core.attempt import Attempt
+
+
+class SwitchpointError(Exception):
+    """Anything that Switchpoint raises on purpose."""
+
+
+class ConfigError(SwitchpointError):
+    """The configuration cannot be used; `problems` holds every fault found, one line each, with its place."""
+
+    def __init__(self, problems: str | Iterable[str], source: str | None = None) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        where = f"{source}: " if source else ""
+        super().__init__(where + "; ".join(self.problems))
+
+
+class RequestError(SwitchpointError):
+    """The request cannot be served as it is; `param` names the field at fault where there is one."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        self.param = param
+        super().__init__(message)
+
+
+class UnknownModel(RequestError):
+    """The `model` of a request is neither a model, nor a route, nor a router with a threshold."""
+
+    code = "model_not_found"
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f"Unknown model {name!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}.",
+            param="model",
+        )
+
+
+class NoEligibleModel(RequestError):
+    """No model may take this query; `excluded` says why, model by model."""
+
+    code = "no_eligible_model"
+
+    def __init__(self, excluded: Mapping[str, str]) -> None:
+        self.excluded = dict(excluded)
+        reasons = "; ".join(f"{model}: {reason}" for model, reason in excluded.items())
+        super().__init__(f"No model can take this request ({reasons or 'the catalog is empty'}).")
+
+
+class RequestTooLarge(RequestError):
+    """The body of a request is larger than the gateway accepts."""
+
+    code = "request_too_large"
+
+
+class UpstreamError(SwitchpointError):
+    """An upstream failed; `retryable` says whether the same call may succeed later."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
+        self.status = status
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class UpstreamTimeout(UpstreamError):
+    """The upstream did not answer, or did not go on, in time."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection to the upstream, or it broke before the answer."""
+
+
+class RateLimited(UpstreamError):
+    """The upstream answered 429; `retry_after_s` is its own advice, None if it gave none."""
+
+
+class UpstreamRefused(UpstreamError):
+    """The upstream refused the call (a 4xx other than 408 and 429): the same call would fail again."""
+
+    retryable = False
+
+
+class BadAnswer(UpstreamError):
+    """The upstream's answer is broken: not JSON, not the promised shape, or cut off."""
+
+
+class NoAnswer(SwitchpointError):
+    """Every attempt failed, or the strategy gave up; `attempts` tells the story."""
+
+    def __init__(self, reason: str, attempts: Iterable[Attempt] = ()) -> None:
+        self.attempts = tuple(attempts)
+        story = "; ".join(
+            f"{a.decision.model}: {a.failure.kind}: {a.failure.message}" for a in self.attempts if a.failure
+        )
+        super().__init__(f"No answer: {reason}" + (f" ({story})" if story else ""))
+
+
+class DataError(SwitchpointError):
+    """A dataset cannot be used; the message names the file and, where there is one, the row and the column."""
+
+
+class ArtifactError(SwitchpointError):
+    """An artifact is missing, damaged, or was made for another embedder, catalog or version."""
+
+
+class NotFittedError(SwitchpointError, ValueError):
+    """Something was asked of an estimator that has not been fitted yet."""
+
+    def __init__(self, estimator: object) -> None:
+        super().__init__(f"This {type(estimator).__name__} is not fitted yet. Call fit first.")
+
+
+class Surface(NamedTuple):
+    """How an error looks from outside."""
+
+    status: int  # HTTP
+    type: str  # the `type` of OpenAI's error object
+    exit_code: int  # of the command line
+
+
+SURFACE: dict[type[SwitchpointError], Surface] = {
+    SwitchpointError: Surface(500, "server_error", 1),
+    ConfigError: Surface(500, "server_error", 2),
+    RequestError: Surface(400, "invalid_request_error", 2),
+    UnknownModel: Surface(404, "invalid_request_error", 2),
+    NoEligibleModel: Surface(400, "invalid_request_error", 1),
+    RequestTooLarge: Surface(413, "invalid_request_error", 2),
+    UpstreamError: Surface(502, "server_error", 1),
+    UpstreamTimeout: Surface(504, "server_error", 1),
+    UpstreamUnreachable: Surface(502, "server_error", 1),
+    RateLimited: Surface(429, "rate_limit_error", 1),
+    UpstreamRefused: Surface(502, "server_error", 1),
+    BadAnswer: Surface(502, "server_error", 1),
+    NoAnswer: Surface(502, "server_error", 1),
+    DataError: Surface(500, "server_error", 1),
+    ArtifactError: Surface(500, "server_error", 1),
+    NotFittedError: Surface(500, "server_error", 1),
+}
+
+
+def surface(error: SwitchpointError) -> Surface:
+    """How this error is shown: the entry of its class."""
+    return SURFACE[type(error)]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the known name that is closest, or an empty string."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,115 @@
+"""Model: a callable option of the catalog. Choosing a model and choosing how much compute to give it is one choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from switchpoint.core.query import EMPTY, Query
+
+CAPABILITIES = frozenset({"tools", "vision", "json_schema", "logprobs"})
+"""What a query can need and a model can do."""
+
+TIERS: Mapping[str, float] = {"weak": 0.0, "mid": 0.5, "strong": 1.0}
+"""A stated tier as an ability: 0 is the weak and 1 the strong model that the bundled router was trained on."""
+
+MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one call used. None is unknown, never zero.
+
+    input_tokens includes cached_input_tokens; output_tokens includes reasoning.
+    cost_usd : the bill, where the upstream states one; it wins over any price list.
+    """
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One way to get an answer: an upstream's model with parameters, prompt style and number of samples.
+
+    id : its name in the catalog; `mini`, `mini:high-effort` and `mini:best-of-5` are three models.
+    upstream, upstream_model : who is called, and under which name.
+    parameters : fields set in every request; they win over the caller's, because they define this option.
+    preamble : messages put before the caller's, such as worked examples.
+    samples : answers drawn per call; the one that most samples agree on is returned, and all are paid for.
+    *_usd_per_mtok : price in USD per million tokens; None is unknown.
+    usd_per_hour : price of the machine, for a model that is paid by time (self-hosted).
+    context_tokens : the longest input it takes; None is unknown and excludes nothing.
+    can : capabilities, of `CAPABILITIES`; None is unknown and excludes nothing.
+    tier : stated ability, one of `TIERS`, for routers without outcomes of this model.
+    output_tokens : expected length of an answer, for estimates of cost before the call.
+    """
+
+    id: str
+    upstream: str
+    upstream_model: str
+    parameters: Mapping[str, Any] = EMPTY
+    preamble: tuple[Mapping[str, Any], ...] = ()
+    samples: int = 1
+    input_usd_per_mtok: Decimal | None = None
+    cached_input_usd_per_mtok: Decimal | None = None
+    output_usd_per_mtok: Decimal | None = None
+    usd_per_hour: Decimal | None = None
+    context_tokens: int | None = None
+    can: frozenset[str] | None = None
+    tier: str | None = None
+    output_tokens: int = 300
+
+    def cost_usd(self, usage: Usage | None, seconds: float | None = None) -> Decimal | None:
+        """Return what a call cost, or None where the usage or a price that it needs is unknown.
+
+        A stated bill wins; then machine time (`seconds` of the call); then tokens at list prices, cached input at its
+        own price where one is known and else at the full one.
+        """
+        if usage is not None and usage.cost_usd is not None:
+            return usage.cost_usd
+        if self.usd_per_hour is not None:
+            return None if seconds is None else self.usd_per_hour * Decimal(repr(seconds)) / 3600
+        return None if usage is None else self._token_cost_usd(usage)
+
+    def _token_cost_usd(self, usage: Usage) -> Decimal | None:
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        if self.input_usd_per_mtok is None or self.output_usd_per_mtok is None:
+            return None
+        cached = min(usage.cached_input_tokens or 0, usage.input_tokens)
+        cached_price = self.cached_input_usd_per_mtok
+        if cached_price is None:
+            cached_price = self.input_usd_per_mtok
+        return (
+            (usage.input_tokens - cached) * self.input_usd_per_mtok
+            + cached * cached_price
+            + usage.output_tokens * self.output_usd_per_mtok
+        ) / MILLION
+
+    def expected_cost_usd(self, input_tokens: int) -> float | None:
+        """Return the expected cost of a call at list prices, or None where a price is unknown.
+
+        Output length is `output_tokens` whatever the query: predicting it is an estimator's work.
+        """
+        usage = Usage(input_tokens=input_tokens * self.samples, output_tokens=self.output_tokens * self.samples)
+        cost = self._token_cost_usd(usage)
+        return None if cost is None else float(cost)
+
+    def exclusion(self, query: Query, input_tokens: int) -> str | None:
+        """Say why this model may not take the query, or None if it may; unknown limits exclude nothing."""
+        if query.allow is not None and self.id not in query.allow:
+            return "not allowed for this request"
+        if self.can is not None and not query.needs <= self.can:
+            return f"cannot do {', '.join(sorted(query.needs - self.can))}"
+        if self.context_tokens is not None and input_tokens > self.context_tokens:
+            return f"takes {self.context_tokens} tokens, the request has about {input_tokens}"
+        if query.max_cost_usd is not None:
+            cost = self.expected_cost_usd(input_tokens)
+            if cost is not None and cost > query.max_cost_usd:
+                return f"expected to cost {cost:.6f} USD, over the limit of {query.max_cost_usd:.6f}"
+        return None

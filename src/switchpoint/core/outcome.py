@@ -1,0 +1,88 @@
+"""Outcomes: what is known about models on queries; Preferences: who won. Both are what estimators learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from switchpoint.core.errors import DataError, UnknownModel
+from switchpoint.core.query import FloatArray, IntArray, Query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Observed quality and cost of models on queries; rows follow `queries`, columns follow `models`.
+
+    quality : shape (n_queries, n_models), in [0, 1]; NaN is not observed, never zero.
+    cost_usd : shape (n_queries, n_models); NaN is unknown.
+    domains : shape (n_queries,), the subject or source of each query; may be all the same.
+    name : what the outcomes are of, for reports.
+    """
+
+    queries: tuple[Query, ...]
+    models: tuple[str, ...]
+    quality: FloatArray
+    cost_usd: FloatArray
+    domains: tuple[str, ...]
+    name: str = "outcomes"
+
+    def __post_init__(self) -> None:
+        shape = (len(self.queries), len(self.models))
+        if self.quality.shape != shape or self.cost_usd.shape != shape or len(self.domains) != shape[0]:
+            raise DataError(
+                f"{self.name}: quality {self.quality.shape}, cost {self.cost_usd.shape} and {len(self.domains)} "
+                f"domains do not fit {shape[0]} queries and {shape[1]} models."
+            )
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def take(self, rows: IntArray | Sequence[int]) -> Outcomes:
+        """Return these rows, in this order; a row may be taken twice."""
+        index = np.asarray(rows, dtype=np.intp)
+        return replace(
+            self,
+            queries=tuple(self.queries[i] for i in index),
+            domains=tuple(self.domains[i] for i in index),
+            quality=self.quality[index],
+            cost_usd=self.cost_usd[index],
+        )
+
+    def of(self, models: Sequence[str]) -> Outcomes:
+        """Return the columns of these models, in this order; raises UnknownModel for one that is missing."""
+        columns = [self.column(model) for model in models]
+        return replace(self, models=tuple(models), quality=self.quality[:, columns], cost_usd=self.cost_usd[:, columns])
+
+    def column(self, model: str) -> int:
+        """Return the column of a model; raises UnknownModel, which names the nearest one."""
+        try:
+            return self.models.index(model)
+        except ValueError:
+            raise UnknownModel(model, self.models) from None
+
+    def mean_quality(self) -> FloatArray:
+        """Mean observed quality of each model, shape (n_models,); NaN for a model without any."""
+        return _nanmean(self.quality)
+
+    def mean_cost_usd(self) -> FloatArray:
+        """Mean known cost of each model, shape (n_models,); NaN for a model without any."""
+        return _nanmean(self.cost_usd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """Battles: for query i, `result[i]` is 1 if model `a[i]` won, 0 if `b[i]` won, 0.5 for a tie."""
+
+    queries: tuple[Query, ...]
+    a: tuple[str, ...]
+    b: tuple[str, ...]
+    result: FloatArray
+
+
+def _nanmean(values: FloatArray) -> FloatArray:
+    counts = (~np.isnan(values)).sum(axis=0)
+    sums = np.nansum(values, axis=0)
+    means: FloatArray = np.divide(sums, counts, out=np.full(values.shape[1], np.nan), where=counts > 0)
+    return means

@@ -1,0 +1,86 @@
+"""What the rooms expect of each other. They meet through these, in `switchpoint.assembly`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol
+
+from switchpoint.core.attempt import Answer, Attempt, Chunk, Verdict
+from switchpoint.core.decision import Step
+from switchpoint.core.estimate import Estimates, Prediction
+from switchpoint.core.model import Model
+from switchpoint.core.query import FloatArray, IntArray, Query
+from switchpoint.core.record import Record
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    @property
+    def name(self) -> str:
+        """What an artifact that depends on these vectors remembers."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Return shape (n_texts, dim), rows of norm 1, or 0 for a text without a known token."""
+        ...
+
+
+class Estimator(Protocol):
+    """Predicts one number for every model on every query: quality, cost or latency."""
+
+    @property
+    def models_(self) -> tuple[str, ...]:
+        """The columns of a prediction; exists once fitted."""
+        ...
+
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        """Predict for a batch; a query's prediction does not depend on the others in the batch."""
+        ...
+
+
+class Strategy(Protocol):
+    """Says what to do next, given the attempts so far. Pure: a router is one, a cascade is one."""
+
+    @property
+    def name(self) -> str:
+        """The name under which the configuration and the records know it."""
+        ...
+
+    def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
+        """Return the next step; raises NoEligibleModel when no model may take the query."""
+        ...
+
+
+class Upstream(Protocol):
+    """Calls a model."""
+
+    async def complete(self, model: Model, query: Query) -> Answer:
+        """Return the whole answer; raises UpstreamError."""
+        ...
+
+    def stream(self, model: Model, query: Query) -> AsyncIterator[Chunk]:
+        """Yield the answer as it comes; raises UpstreamError, also in the middle. Closing it ends the call."""
+        ...
+
+    async def close(self) -> None:
+        """Release every connection."""
+        ...
+
+
+Policy = Callable[[Estimates], tuple[IntArray, FloatArray]]
+"""Chooses a column for each query, and says how probable that choice was: both of shape (n_queries,).
+
+Among eligible columns only; every row has one. Pure: its only randomness is `Estimates.draw`.
+"""
+
+Verifier = Callable[[Query, Answer], Awaitable[Verdict]]
+"""Scores an answer already produced."""
+
+Sink = Callable[[Record], None]
+"""Takes a finished record; must not block."""

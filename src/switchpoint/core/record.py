@@ -1,0 +1,91 @@
+"""Record: the whole story of one query; and Feedback, which arrives later and never edits a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from switchpoint.core.attempt import Answer, Attempt
+from switchpoint.core.query import EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All that happened to one query, append-only.
+
+    at : when the query came, with time zone.
+    route : the name that the caller asked for; strategy : the strategy that served it.
+    accepted : number of the attempt that was given to the caller, None if none was.
+    outcome : "answered", "failed" or "cancelled" (the caller went away).
+    baseline_model, baseline_cost_usd : what the same tokens would have cost at the baseline model's prices.
+    decide_s : time spent deciding; latency_s : the whole trip.
+    config, artifact : hashes of the configuration and of the artifact that decided.
+    messages : None unless the configuration says that prompts are stored.
+    """
+
+    id: str
+    at: datetime
+    query_id: str
+    route: str
+    strategy: str
+    attempts: tuple[Attempt, ...]
+    accepted: int | None
+    outcome: str
+    decide_s: float
+    latency_s: float
+    tags: Mapping[str, str] = EMPTY
+    needs: frozenset[str] = frozenset()
+    baseline_model: str | None = None
+    baseline_cost_usd: Decimal | None = None
+    config: str | None = None
+    artifact: str | None = None
+    messages: tuple[Mapping[str, Any], ...] | None = None
+
+    @property
+    def answered_by(self) -> str | None:
+        """The model whose answer was given to the caller."""
+        return None if self.accepted is None else self.attempts[self.accepted].decision.model
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer that was given to the caller."""
+        return None if self.accepted is None else self.attempts[self.accepted].answer
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The bill: every attempt, rejected ones and their verification included; None if any part is unknown."""
+        return total(part for attempt in self.attempts for part in _bill(attempt))
+
+    @property
+    def saved_usd(self) -> Decimal | None:
+        """Baseline cost minus the bill; negative where routing cost more, None where either is unknown."""
+        cost = self.cost_usd
+        return None if cost is None or self.baseline_cost_usd is None else self.baseline_cost_usd - cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What somebody thought of an answer later: a metric's value in [0, 1] from a named source."""
+
+    record_id: str
+    at: datetime
+    metric: str
+    value: float
+    source: str
+
+
+def total(parts: Iterable[Decimal | None]) -> Decimal | None:
+    """Sum amounts of money; an unknown part makes the sum unknown, and no parts cost nothing."""
+    result = Decimal(0)
+    for part in parts:
+        if part is None:
+            return None
+        result += part
+    return result
+
+
+def _bill(attempt: Attempt) -> tuple[Decimal | None, ...]:
+    return (attempt.cost_usd, attempt.verdict.cost_usd if attempt.verdict else Decimal(0))

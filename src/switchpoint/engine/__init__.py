@@ -1,0 +1,1 @@
+"""The one loop: ask the strategy, call the upstream, verify, record."""

@@ -1,0 +1,93 @@
+"""Engine: holds what every run needs and starts runs. It knows neither routers nor upstreams, only the protocols."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from switchpoint.core.attempt import Attempt
+from switchpoint.core.catalog import Catalog
+from switchpoint.core.decision import Call, Decision, GiveUp, Reason, Step
+from switchpoint.core.errors import RequestError
+from switchpoint.core.protocols import Sink, Strategy, Upstream, Verifier
+from switchpoint.core.query import Query
+from switchpoint.core.record import Record
+from switchpoint.engine.run import Run
+
+
+def utc_now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Runs queries through strategies.
+
+    default_model : called when deciding itself fails.
+    baseline_model : whose prices the savings of a record are measured against; None measures none.
+    sink : takes every finished record, answered or not.
+    config, artifact : hashes that every record carries.
+    store_prompts : whether records keep the messages.
+    max_attempts : calls of one query at most, whatever its strategy says.
+    """
+
+    catalog: Catalog
+    upstreams: Mapping[str, Upstream]
+    sink: Sink
+    default_model: str
+    verifiers: Mapping[str, Verifier] = field(default_factory=dict)
+    baseline_model: str | None = None
+    config: str | None = None
+    artifact: str | None = None
+    store_prompts: bool = False
+    max_attempts: int = 10
+    clock: Callable[[], float] = time.perf_counter
+    now: Callable[[], datetime] = utc_now
+
+    def next(self, strategy: Strategy, query: Query, attempts: Sequence[Attempt]) -> Step:
+        """Ask the strategy; where deciding fails, the default model is called, and where that failed too, nothing.
+
+        Raises RequestError (NoEligibleModel above all), which is the caller's to mend and not a failure to decide.
+        """
+        try:
+            return strategy.next(query, attempts)
+        except RequestError:
+            raise
+        except Exception as error:
+            return self._undecided(strategy, attempts, error)
+
+    def decide(self, strategy: Strategy, query: Query) -> Decision:
+        """Return the first decision for a query, without calling anything."""
+        step = self.next(strategy, query, ())
+        if not isinstance(step, Call):  # nothing was attempted, so there is nothing to accept or verify
+            raise RequestError(f"The strategy {strategy.name!r} does not start with a call. Got {type(step).__name__}.")
+        return step.decision
+
+    def start(self, strategy: Strategy, query: Query, *, route: str | None = None, stream: bool = False) -> Run:
+        """Begin a run; iterate over `Run.chunks()` to make it happen, and read `Run.record` at its end."""
+        return Run(self, strategy, query, record_id=uuid.uuid4().hex, route=route or strategy.name, stream=stream)
+
+    async def run(self, strategy: Strategy, query: Query, *, route: str | None = None) -> Record:
+        """Run a query to its end and return its record; raises NoAnswer or RequestError, after recording it."""
+        run = self.start(strategy, query, route=route)
+        async with aclosing(run.chunks()) as chunks:
+            async for _ in chunks:
+                pass
+        return run.record
+
+    async def close(self) -> None:
+        """Release the connections of every upstream."""
+        for upstream in self.upstreams.values():
+            await upstream.close()
+
+    def _undecided(self, strategy: Strategy, attempts: Sequence[Attempt], error: Exception) -> Step:
+        detail = f"deciding failed: {type(error).__name__}"
+        if any(attempt.decision.reason is Reason.ROUTER_FAILED for attempt in attempts):
+            return GiveUp(reason=f"{detail}, and so did the default model {self.default_model}")
+        decision = Decision(model=self.default_model, router=strategy.name, reason=Reason.ROUTER_FAILED, detail=detail)
+        return Call(decision=decision)

@@ -1,0 +1,11 @@
+"""What would each model's answer be worth, cost and take? Embedders, trained estimators, and their artifacts."""
+
+ESTIMATORS: dict[str, str] = {
+    "bundled": "switchpoint.estimators.bundled:Bundled",
+    "heads": "switchpoint.estimators.heads:TextHeads",
+    "mean_quality": "switchpoint.estimators.prior:MeanQuality",
+    "prompt_length": "switchpoint.estimators.length:PromptLength",
+    "list_price": "switchpoint.estimators.cost:ListPriceCost",
+    "mean_cost": "switchpoint.estimators.cost:MeanCost",
+}
+"""The estimators by kind, as strings, so that nothing is imported before it is needed."""

@@ -1,0 +1,169 @@
+"""Artifacts: what training leaves behind, as a folder that can be read by eye and checked at loading.
+
+`manifest.json` says what it is and names every other file with its SHA-256; numbers lie in `tensors.safetensors`.
+Nothing is pickled, and the same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from switchpoint.core.errors import ArtifactError, nearest
+from switchpoint.core.manifest import FORMAT, Manifest
+from switchpoint.core.protocols import Estimator
+from switchpoint.estimators import ESTIMATORS
+
+MANIFEST = "manifest.json"
+TENSORS = "tensors.safetensors"
+AGAIN = "Train it again, or take a fresh copy."
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All that an estimator needs to come back.
+
+    embedder : name of the embedder that its numbers depend on; empty if none.
+    settings : JSON values; tensors : numpy arrays; files : whatever else lies in the folder, by name.
+    """
+
+    kind: str
+    models: tuple[str, ...]
+    embedder: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tensors: Tensors = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """An artifact as read: its manifest, its numbers, its other files; `digest` is the SHA-256 of the manifest."""
+
+    manifest: Manifest
+    tensors: Tensors
+    files: Mapping[str, bytes]
+    digest: str
+
+
+@runtime_checkable
+class Storable(Estimator, Protocol):
+    """An estimator that can be written and read."""
+
+    def state(self) -> State:
+        """Return everything; raises NotFittedError."""
+        ...
+
+    @classmethod
+    def restore(cls, artifact: Artifact) -> Self:
+        """Return the estimator that was written."""
+        ...
+
+
+def write(
+    estimator: Storable,
+    folder: Path | str,
+    *,
+    created: str,
+    trained_on: Sequence[Mapping[str, Any]] = (),
+    metrics: Mapping[str, Any] | None = None,
+) -> str:
+    """Write an estimator into a folder, made if missing; returns the artifact's hash.
+
+    created : a date or a time, of the caller's clock; it is part of the hash.
+    """
+    state, folder = estimator.state(), Path(folder)
+    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(state.tensors.items())}
+    files = {TENSORS: save(arrays), **state.files}
+    manifest = Manifest(
+        kind=state.kind,
+        created=created,
+        models=state.models,
+        embedder=state.embedder,
+        digests={name: _sha256(data) for name, data in sorted(files.items())},
+        trained_on=tuple(trained_on),
+        settings=state.settings,
+        metrics=metrics or {},
+        code=metadata.version("switchpoint"),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    text = msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2) + b"\n"
+    (folder / MANIFEST).write_bytes(text)
+    return _sha256(text)
+
+
+def read(folder: Path | str) -> Artifact:
+    """Read an artifact and check every byte of it; raises ArtifactError, which says what to do."""
+    folder = Path(folder)
+    text = _bytes(folder, MANIFEST)
+    manifest = _manifest(folder, text)
+    files = {name: _bytes(folder, name) for name in manifest.digests}
+    for name, digest in manifest.digests.items():
+        if (found := _sha256(files[name])) != digest:
+            raise ArtifactError(f"{folder / name}: damaged (SHA-256 {found}, expected {digest}). {AGAIN}")
+    try:
+        tensors = load(files.pop(TENSORS))
+    except (KeyError, SafetensorError) as error:
+        raise ArtifactError(f"{folder / TENSORS}: no tensors in it ({error}). {AGAIN}") from error
+    return Artifact(manifest=manifest, tensors=tensors, files=files, digest=_sha256(text))
+
+
+def load_estimator(folder: Path | str) -> Estimator:
+    """Read an artifact and return its estimator, whatever its kind; raises ArtifactError."""
+    artifact = read(folder)
+    kind = artifact.manifest.kind
+    if kind not in ESTIMATORS:
+        raise ArtifactError(f"{folder}: unknown kind {kind!r}.{nearest(kind, ESTIMATORS)} Known: {', '.join(ESTIMATORS)}.")
+    module, name = ESTIMATORS[kind].split(":")
+    estimator: Storable = getattr(import_module(module), name)
+    return estimator.restore(artifact)
+
+
+def check_embedder(artifact: Artifact, name: str) -> None:
+    """Raise ArtifactError unless the artifact was made with this embedder; vectors of another mean nothing to it."""
+    needed = artifact.manifest.embedder
+    if needed != name:
+        raise ArtifactError(
+            f"The artifact ({artifact.manifest.kind}) was made with embedder {needed!r}, this is {name!r}. "
+            "Train it again with this version."
+        )
+
+
+def _manifest(folder: Path, text: bytes) -> Manifest:
+    try:
+        found = msgspec.json.decode(text)
+        if found.get("format") != FORMAT:
+            raise ArtifactError(
+                f"{folder / MANIFEST}: format {found.get('format')!r}, this version reads {FORMAT}. "
+                "Train it again, or install the version that made it."
+            )
+        manifest = msgspec.convert(found, Manifest)
+    except (msgspec.MsgspecError, AttributeError) as error:
+        raise ArtifactError(f"{folder / MANIFEST}: not a manifest ({error}). {AGAIN}") from error
+    return replace(manifest, digests=dict(manifest.digests))
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    if Path(name).name != name:
+        raise ArtifactError(f"{folder / MANIFEST}: names {name!r}, which is not a file of the folder. {AGAIN}")
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{folder / name}: cannot be read ({error.strerror}). Is this an artifact folder?") from None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

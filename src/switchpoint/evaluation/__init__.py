@@ -1,0 +1,1 @@
+"""What a router is worth: recorded outcomes replayed through it, as curves, metrics and intervals."""

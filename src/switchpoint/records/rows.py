@@ -1,0 +1,259 @@
+"""How a record becomes rows, and rows a record; `migrations.py` has the columns.
+
+What was said (messages, responses, an upstream's own words about a failure, which may quote the request) is written
+only where the record carries its messages: then rows give back the record exactly. Without them those fields come back
+empty, and everything else exactly. An unknown number comes back as None, or as NaN where the field is never None.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from switchpoint.core.attempt import Answer, Attempt, Failure, Verdict
+from switchpoint.core.decision import Decision, Reason
+from switchpoint.core.model import Usage
+from switchpoint.core.record import Feedback, Record
+
+Row = dict[str, Any]
+
+
+def record_row(record: Record) -> Row:
+    """Return the row of `records`; the decision shown in it is that of the accepted attempt."""
+    accepted = None if record.accepted is None else record.attempts[record.accepted].decision
+    return {
+        "id": record.id,
+        "at": instant(record.at),
+        "query_id": record.query_id,
+        "route": record.route,
+        "strategy": record.strategy,
+        "outcome": record.outcome,
+        "answered_by": record.answered_by,
+        "accepted": record.accepted,
+        "reason": None if accepted is None else str(accepted.reason),
+        "propensity": None if accepted is None else accepted.propensity,
+        "cost_usd": _money(record.cost_usd),
+        "baseline_model": record.baseline_model,
+        "baseline_cost_usd": _money(record.baseline_cost_usd),
+        "decide_s": record.decide_s,
+        "latency_s": record.latency_s,
+        "tags": _json(record.tags),
+        "needs": _json(sorted(record.needs)),
+        "config": record.config,
+        "artifact": record.artifact,
+        "messages": None if record.messages is None else _json(record.messages),
+    }
+
+
+def attempt_rows(record: Record) -> list[Row]:
+    """Return the rows of `attempts`, in the order of the calls."""
+    with_text = record.messages is not None
+    return [_attempt_row(record.id, n, attempt, with_text) for n, attempt in enumerate(record.attempts)]
+
+
+def feedback_row(feedback: Feedback) -> Row:
+    """Return the row of `feedback`, without its number."""
+    return {
+        "record_id": feedback.record_id,
+        "at": instant(feedback.at),
+        "metric": feedback.metric,
+        "value": feedback.value,
+        "source": feedback.source,
+    }
+
+
+def record_of(row: sqlite3.Row, attempts: Iterable[sqlite3.Row]) -> Record:
+    """Read a record back from its row and the rows of its attempts, in order."""
+    return Record(
+        id=row["id"],
+        at=datetime.fromisoformat(row["at"]),
+        query_id=row["query_id"],
+        route=row["route"],
+        strategy=row["strategy"],
+        attempts=tuple(map(_attempt_of, attempts)),
+        accepted=row["accepted"],
+        outcome=row["outcome"],
+        decide_s=_or_nan(row["decide_s"]),
+        latency_s=_or_nan(row["latency_s"]),
+        tags=json.loads(row["tags"]),
+        needs=frozenset(json.loads(row["needs"])),
+        baseline_model=row["baseline_model"],
+        baseline_cost_usd=money_of(row["baseline_cost_usd"]),
+        config=row["config"],
+        artifact=row["artifact"],
+        messages=None if row["messages"] is None else tuple(json.loads(row["messages"])),
+    )
+
+
+def feedback_of(row: sqlite3.Row) -> Feedback:
+    """Read feedback back from its row."""
+    return Feedback(
+        record_id=row["record_id"],
+        at=datetime.fromisoformat(row["at"]),
+        metric=row["metric"],
+        value=row["value"],
+        source=row["source"],
+    )
+
+
+def instant(at: datetime) -> str:
+    """Write a moment in UTC with microseconds, always of the same length, so that text sorts by time."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def money_of(text: str | None) -> Decimal | None:
+    """Read an amount; None is unknown."""
+    return None if text is None else Decimal(text)
+
+
+def _attempt_row(record_id: str, number: int, attempt: Attempt, with_text: bool) -> Row:
+    return {
+        "record_id": record_id,
+        "number": number,
+        **_decision_columns(attempt.decision),
+        **_failure_columns(attempt.failure, with_text),
+        **_answer_columns(attempt.answer, with_text),
+        "cost_usd": _money(attempt.cost_usd),
+        "score": None if attempt.verdict is None else attempt.verdict.score,
+        "verify_cost_usd": None if attempt.verdict is None else _money(attempt.verdict.cost_usd),
+        "latency_s": attempt.latency_s,
+        "ttft_s": attempt.ttft_s,
+        "committed": attempt.committed,
+    }
+
+
+def _decision_columns(decision: Decision) -> Row:
+    return {
+        "model": decision.model,
+        "router": decision.router,
+        "reason": str(decision.reason),
+        "propensity": decision.propensity,
+        "detail": _text(decision.detail),
+        "novelty": decision.novelty,
+        "quality": _json(decision.quality),
+        "estimated_cost_usd": _json(decision.cost_usd),
+    }
+
+
+def _failure_columns(failure: Failure | None, with_text: bool) -> Row:
+    return {
+        "failure_kind": failure and failure.kind,
+        "failure_message": _text(failure.message) if failure and with_text else None,
+        "failure_status": failure and failure.status,
+        "failure_retryable": failure and failure.retryable,
+        "failure_retry_after_s": failure and failure.retry_after_s,
+    }
+
+
+def _answer_columns(answer: Answer | None, with_text: bool) -> Row:
+    usage = answer.usage if answer and answer.usage else Usage()
+    spoken = answer if with_text else None
+    return {
+        "answered": answer is not None,
+        "answer_model": answer and answer.model,
+        "finish_reason": answer and answer.finish_reason,
+        "input_tokens": usage.input_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "output_tokens": usage.output_tokens,
+        "stated_cost_usd": _money(usage.cost_usd),
+        "response": spoken and _text(spoken.text),
+        "body": spoken and _json(spoken.body),
+        "logprobs": spoken and _json(spoken.logprobs),
+    }
+
+
+def _attempt_of(row: sqlite3.Row) -> Attempt:
+    return Attempt(
+        decision=_decision_of(row),
+        answer=_answer_of(row) if row["answered"] else None,
+        failure=None if row["failure_kind"] is None else _failure_of(row),
+        verdict=_verdict_of(row),
+        cost_usd=money_of(row["cost_usd"]),
+        latency_s=_or_nan(row["latency_s"]),
+        ttft_s=row["ttft_s"],
+        committed=bool(row["committed"]),
+    )
+
+
+def _decision_of(row: sqlite3.Row) -> Decision:
+    return Decision(
+        model=row["model"],
+        router=row["router"],
+        reason=Reason(row["reason"]),
+        propensity=row["propensity"],
+        quality=_estimates(row["quality"]),
+        cost_usd=_estimates(row["estimated_cost_usd"]),
+        novelty=row["novelty"],
+        detail=row["detail"],
+    )
+
+
+def _failure_of(row: sqlite3.Row) -> Failure:
+    return Failure(
+        kind=row["failure_kind"],
+        message=row["failure_message"] or "",
+        status=row["failure_status"],
+        retryable=bool(row["failure_retryable"]),
+        retry_after_s=row["failure_retry_after_s"],
+    )
+
+
+def _answer_of(row: sqlite3.Row) -> Answer:
+    usage = Usage(
+        input_tokens=row["input_tokens"],
+        cached_input_tokens=row["cached_input_tokens"],
+        output_tokens=row["output_tokens"],
+        cost_usd=money_of(row["stated_cost_usd"]),
+    )
+    return Answer(
+        text=row["response"] or "",
+        model=row["answer_model"],
+        finish_reason=row["finish_reason"],
+        usage=None if usage == Usage() else usage,
+        logprobs=tuple(_or_nan(x) for x in json.loads(row["logprobs"] or "[]")),
+        body=json.loads(row["body"] or "{}"),
+    )
+
+
+def _verdict_of(row: sqlite3.Row) -> Verdict | None:
+    if row["score"] is None and row["verify_cost_usd"] is None:
+        return None
+    return Verdict(score=_or_nan(row["score"]), cost_usd=money_of(row["verify_cost_usd"]))
+
+
+def _estimates(text: str) -> dict[str, float]:
+    return {model: _or_nan(value) for model, value in json.loads(text).items()}
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _money(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")
+
+
+def _json(value: object) -> str:
+    """Write JSON, NaN as null; half a surrogate pair, which a careless client may send, is kept as an escape."""
+    try:
+        return msgspec.json.encode(value, enc_hook=_plain).decode()
+    except UnicodeEncodeError:
+        return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__!r} objects cannot be written as JSON.")
+
+
+def _text(text: str | None) -> str | None:
+    """Replace half a surrogate pair, which SQLite does not take."""
+    return None if text is None else text.encode(errors="replace").decode()

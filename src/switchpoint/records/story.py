@@ -1,0 +1,98 @@
+"""A record told: one line for every call that was made, then one for every model that was weighed and not called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from switchpoint.core.attempt import Attempt
+from switchpoint.core.decision import Decision, Reason
+from switchpoint.core.record import Record, total
+
+WHY: Mapping[Reason, str] = {
+    Reason.REQUESTED: "the caller named it",
+    Reason.FIXED: "this router always takes it",
+    Reason.RULE: "a rule matched",
+    Reason.ESTIMATED: "the estimates speak for it",
+    Reason.RANDOM: "drawn at random, to learn",
+    Reason.ONLY_ELIGIBLE: "no other model may take the query",
+    Reason.NO_EVIDENCE: "unlike anything trained on: the default",
+    Reason.ROUTER_FAILED: "deciding failed: the default",
+    Reason.FIRST_OF_CASCADE: "cheap first",
+    Reason.ESCALATED: "the answer before was not good enough",
+    Reason.RETRIED: "again after a passing failure",
+    Reason.FELL_BACK: "the call before failed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One model's part in a record.
+
+    quality, expected_cost_usd : the estimates before the call; None where none were made.
+    attempt : number of the call, from 1; None for a model that was not called, of which only the estimates are known.
+    why : the reason for the call; result : what became of it.
+    cost_usd : of the call and of verifying its answer.
+    """
+
+    model: str
+    quality: float | None
+    expected_cost_usd: float | None
+    attempt: int | None = None
+    why: str | None = None
+    result: str = "not called"
+    cost_usd: Decimal | None = None
+    latency_s: float | None = None
+
+
+def story(record: Record) -> tuple[Line, ...]:
+    """Tell the record; a model that was not called is shown with the first estimates made of it."""
+    called = {attempt.decision.model for attempt in record.attempts}
+    weighed: dict[str, Line] = {}
+    for attempt in record.attempts:
+        for model in (*attempt.decision.quality, *attempt.decision.cost_usd):
+            if model not in called:
+                weighed.setdefault(model, _weighed(attempt.decision, model))
+    calls = (_called(record, number, attempt) for number, attempt in enumerate(record.attempts))
+    return (*calls, *weighed.values())
+
+
+def why(decision: Decision) -> str:
+    """Say in a clause why the model was called, with the detail in brackets."""
+    return WHY[decision.reason] + (f" ({decision.detail})" if decision.detail else "")
+
+
+def result(record: Record, number: int) -> str:
+    """Say what became of a call."""
+    attempt = record.attempts[number]
+    score = "" if attempt.verdict is None else f", score {attempt.verdict.score:.2f}"
+    if number == record.accepted:
+        return f"accepted{score}"
+    if attempt.failure is not None:
+        status = "" if attempt.failure.status is None else f" {attempt.failure.status}"
+        return f"{attempt.failure.kind}{status}"
+    return f"rejected{score}" if attempt.verdict is not None else "not used"
+
+
+def bill_usd(attempt: Attempt) -> Decimal | None:
+    """Return what a call and verifying its answer cost together; None if either is unknown."""
+    return total((attempt.cost_usd, attempt.verdict.cost_usd if attempt.verdict else Decimal(0)))
+
+
+def _weighed(decision: Decision, model: str) -> Line:
+    return Line(model=model, quality=decision.quality.get(model), expected_cost_usd=decision.cost_usd.get(model))
+
+
+def _called(record: Record, number: int, attempt: Attempt) -> Line:
+    decision = attempt.decision
+    return Line(
+        model=decision.model,
+        quality=decision.quality.get(decision.model),
+        expected_cost_usd=decision.cost_usd.get(decision.model),
+        attempt=number + 1,
+        why=why(decision),
+        result=result(record, number),
+        cost_usd=bill_usd(attempt),
+        latency_s=attempt.latency_s,
+    )

@@ -1,0 +1,105 @@
+"""Telemetry: what Prometheus sees of the records. Neither prompts nor tags ever become labels.
+
+The registry is passed in, so several of these live in one process. Children are cached: the client's own look-up of
+labels costs more than counting.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from switchpoint.core.attempt import Attempt
+from switchpoint.core.record import Record
+from switchpoint.records.story import bill_usd
+
+DECIDE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+CALL_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0, 300.0)
+ROUTES = 100
+"""Callers can write as many routes as there are thresholds (`router-NAME-0.123`); those after these are `other`."""
+
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+
+class Metrics:
+    """A sink that counts; `render` is the body of `GET /metrics`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._routes: set[str] = set()
+        self._lock = threading.Lock()
+
+        def family(kind: Callable[..., M], name: str, help: str, *labels: str, **options: Any) -> Callable[..., M]:
+            made = kind(f"switchpoint_{name}", help, labels, registry=registry, **options)
+            return cache(made.labels) if labels else lambda: made
+
+        self._queries = family(Counter, "queries", "Queries by route and outcome.", "route", "outcome")
+        self._decisions = family(Counter, "decisions", "Choices of a model.", "route", "model", "reason")
+        self._attempts = family(Counter, "attempts", "Calls by model and what became of them.", "model", "outcome")
+        self._decide = family(Histogram, "decide_seconds", "Time deciding, a query.", buckets=DECIDE_BUCKETS_S)
+        self._latency = family(Histogram, "query_seconds", "The whole trip.", "route", buckets=CALL_BUCKETS_S)
+        self._call = family(Histogram, "attempt_seconds", "One call.", "model", buckets=CALL_BUCKETS_S)
+        self._ttft = family(Histogram, "ttft_seconds", "Call to first token.", "model", buckets=CALL_BUCKETS_S)
+        self._tokens = family(Counter, "tokens", "Tokens; input includes cached_input.", "model", "kind")
+        self._cost = family(Counter, "cost_usd", "Known cost of calls and of verifying.", "model")
+        self._unpriced = family(Counter, "unpriced_attempts", "Calls of unknown cost.", "model")
+        self._baseline = family(Counter, "baseline_cost_usd", "Cost at the baseline model, where a bill is known too.")
+        self._saved = family(Gauge, "saved_usd", "Baseline cost minus bills; falls where routing cost more.")
+        self._dropped = family(Gauge, "records_dropped", "Records that the log has lost.")
+
+    def __call__(self, record: Record) -> None:
+        """Count a record."""
+        route = self._route(record.route)
+        self._queries(route, record.outcome).inc()
+        self._decide().observe(record.decide_s)
+        self._latency(route).observe(record.latency_s)
+        saved_usd = record.saved_usd
+        if saved_usd is not None and record.baseline_cost_usd is not None:
+            self._saved().inc(float(saved_usd))
+            self._baseline().inc(float(record.baseline_cost_usd))
+        for number, attempt in enumerate(record.attempts):
+            decision = attempt.decision
+            self._decisions(route, decision.model, decision.reason.value).inc()
+            self._attempts(decision.model, _outcome(attempt, number == record.accepted)).inc()
+            self._count(decision.model, attempt)
+
+    def watch(self, dropped: Callable[[], int]) -> None:
+        """Show this number, such as `RecordLog.dropped`, as `switchpoint_records_dropped` whenever it is asked for."""
+        self._dropped().set_function(dropped)
+
+    def render(self) -> bytes:
+        """Return the text that Prometheus reads."""
+        return generate_latest(self._registry)
+
+    def _count(self, model: str, attempt: Attempt) -> None:
+        self._call(model).observe(attempt.latency_s)
+        if attempt.ttft_s is not None:
+            self._ttft(model).observe(attempt.ttft_s)
+        cost_usd = bill_usd(attempt)
+        if cost_usd is None:
+            self._unpriced(model).inc()
+        else:
+            self._cost(model).inc(float(cost_usd))
+        usage = attempt.answer.usage if attempt.answer else None
+        for kind in ("input", "cached_input", "output") if usage else ():
+            tokens = getattr(usage, f"{kind}_tokens")
+            if tokens is not None:
+                self._tokens(model, kind).inc(tokens)
+
+    def _route(self, route: str) -> str:
+        with self._lock:
+            if len(self._routes) < ROUTES:
+                self._routes.add(route)
+            return route if route in self._routes else "other"
+
+
+def _outcome(attempt: Attempt, accepted: bool) -> str:
+    if attempt.failure is not None:
+        return attempt.failure.kind
+    if accepted:
+        return "accepted"
+    return "unused" if attempt.verdict is None else "rejected"

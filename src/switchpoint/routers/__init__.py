@@ -1,0 +1,1 @@
+"""One choice before generation: estimates in, a Decision out."""
