@@ -221,6 +221,14 @@ async def undone(exchange: Exchange) -> None:
     exchange.over = True
 
 
+async def lingering(exchange: Exchange) -> None:
+    """Say [DONE], and end the stream a moment later."""
+    await exchange.delta(content=TEXT)
+    await exchange.event("[DONE]")
+    await asyncio.sleep(0.01)
+    await exchange.end()
+
+
 async def empty_stream(exchange: Exchange) -> None:
     """Send a stream that consists of its end."""
     await exchange.event("[DONE]")
@@ -258,6 +266,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "truncated": truncated,
     "unfinished": unfinished,
     "undone": undone,
+    "lingers": lingering,
     "empty-stream": empty_stream,
     "hangs-up": hanging_up,
     "broken-json": sending(b'{"choices": [{'),
@@ -283,6 +292,7 @@ class FakeOpenAI:
         self.connections = 0
         self.disconnected = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._arrived = threading.Condition()
 
     @property
     def base_url(self) -> str:
@@ -301,6 +311,11 @@ class FakeOpenAI:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def wait_for_requests(self, count: int, timeout_s: float = 5.0) -> bool:
+        """Wait in a thread of one's own until so many requests have come; False if they have not."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: len(self.requests) >= count, timeout_s)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -326,7 +341,7 @@ class FakeOpenAI:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (received := await _receive(reader)) is not None:
-                self.requests.append(received)
+                self._record(received)
                 exchange = Exchange(received, reader, writer)
                 await self._answer(exchange)
                 if exchange.over:
@@ -335,6 +350,11 @@ class FakeOpenAI:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
+
+    def _record(self, received: Received) -> None:
+        with self._arrived:
+            self.requests.append(received)
+            self._arrived.notify_all()
 
     async def _answer(self, exchange: Exchange) -> None:
         unknown = failing(404, "The model does not exist.", code="model_not_found")

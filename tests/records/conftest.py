@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,10 @@ from switchpoint.core.record import Record
 from switchpoint.records.log import RecordLog
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ESTIMATES = {"quality": {"small": 0.6, "large": 0.9, "huge": 0.95}, "cost_usd": {"small": 0.0001, "large": 0.002}}
+ESTIMATES: dict[str, Any] = {
+    "quality": {"small": 0.6, "large": 0.9, "huge": 0.95},
+    "cost_usd": {"small": 0.0001, "large": 0.002},
+}
 
 REJECTED = Attempt(
     decision=Decision(model="small", router="cheap-first", reason=Reason.FIRST_OF_CASCADE, novelty=0.2, **ESTIMATES),
@@ -80,9 +84,9 @@ def full() -> Record:
 def make() -> Callable[..., Record]:
     """Make record number n, a minute after the one before, without its prompt."""
 
-    def make(n: int, **changes: object) -> Record:
-        changes = {"id": f"rec-{n}", "at": NOON + timedelta(minutes=n), "messages": None} | changes
-        return replace(FULL, **changes)
+    def make(n: int, **changes: Any) -> Record:
+        numbered: dict[str, Any] = {"id": f"rec-{n}", "at": NOON + timedelta(minutes=n), "messages": None}
+        return replace(FULL, **(numbered | changes))
 
     return make
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_records_of_one_moment_are_not_lost_between_pages(log: RecordLog, make: 
         ({"route": "cheap", "outcome": "failed"}, []),
     ],
 )
-def test_records_are_found_by_what_happened(reader: RecordReader, wanted: dict[str, str], found: list[str]):
+def test_records_are_found_by_what_happened(reader: RecordReader, wanted: dict[str, Any], found: list[str]):
     assert ids(reader.list(**wanted)) == found
 
 

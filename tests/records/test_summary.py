@@ -62,13 +62,20 @@ def test_a_bill_that_is_unknown_is_counted_and_not_taken_for_free(path: Path, ma
     total = summary_of(path, make(0), make(1, attempts=(unpriced,), accepted=0)).total
 
     assert (total.cost_usd, total.unpriced) == (Decimal("0.00221"), 1)
-    assert total.saved_usd == Decimal("0.00779")  # of the query of which both are known
+    assert (total.saved_usd, total.baseline_cost_usd) == (Decimal("0.00779"), Decimal("0.01"))  # of the other query
+    assert total.saved_share == pytest.approx(0.779)
 
 
 def test_without_a_baseline_nothing_is_said_to_be_saved(path: Path, make: Make):
     total = summary_of(path, make(0, baseline_model=None, baseline_cost_usd=None)).total
 
-    assert total.saved_usd is None
+    assert (total.saved_usd, total.saved_share) == (None, None)
+
+
+def test_a_free_baseline_leaves_the_share_of_the_savings_unknown(path: Path, make: Make):
+    total = summary_of(path, make(0, baseline_cost_usd=Decimal(0))).total
+
+    assert (total.saved_usd, total.saved_share) == (Decimal("-0.00221"), None)
 
 
 def test_latency_is_described_by_mean_and_percentiles(path: Path, make: Make):

@@ -93,8 +93,8 @@ def test_callers_cannot_make_labels_without_end(metrics: Metrics, registry: Coll
 
 
 def test_the_losses_of_the_log_are_shown_as_they_are_when_asked(metrics: Metrics, registry: CollectorRegistry):
-    losses = [3.0]
+    losses = [3]
     metrics.watch(lambda: losses[0])
-    losses[0] = 7.0
+    losses[0] = 7
 
     assert registry.get_sample_value("switchpoint_records_dropped") == 7

@@ -45,6 +45,12 @@ def test_cached_tokens_are_read_under_deepseeks_name_too() -> None:
     assert read(body(usage)).usage == Usage(input_tokens=12, cached_input_tokens=9, output_tokens=3)
 
 
+def test_whole_counts_written_as_floats_are_counts() -> None:
+    assert read(body({"prompt_tokens": 12.0, "completion_tokens": 3.0})).usage == Usage(
+        input_tokens=12, output_tokens=3
+    )
+
+
 @pytest.mark.parametrize("usage", [None, "much", [1], {"prompt_tokens": -1}, {"prompt_tokens": "many"}])
 def test_usage_that_is_not_understood_is_unknown_and_the_answer_stands(usage: Any) -> None:
     answer = read(body(usage))

@@ -1,4 +1,4 @@
-from itertools import chain
+from itertools import chain, pairwise
 
 import pytest
 from hypothesis import given
@@ -54,7 +54,7 @@ def test_every_payload_is_found_however_the_bytes_are_split(
 ) -> None:
     stream = b"".join(encode(*event) for event in sent)
     edges = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
-    blocks = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    blocks = [stream[a:b] for a, b in pairwise(edges)]
     events = Events()
 
     found = list(chain.from_iterable(events.feed(block) for block in blocks))

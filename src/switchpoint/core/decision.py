@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from switchpoint.core.query import EMPTY
@@ -40,8 +40,8 @@ class Decision:
     router: str
     reason: Reason
     propensity: float = 1.0
-    quality: Mapping[str, float] = EMPTY
-    cost_usd: Mapping[str, float] = EMPTY
+    quality: Mapping[str, float] = field(default_factory=lambda: EMPTY)
+    cost_usd: Mapping[str, float] = field(default_factory=lambda: EMPTY)
     novelty: float | None = None
     detail: str | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -52,7 +52,7 @@ class Model:
     id: str
     upstream: str
     upstream_model: str
-    parameters: Mapping[str, Any] = EMPTY
+    parameters: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     preamble: tuple[Mapping[str, Any], ...] = ()
     samples: int = 1
     input_usd_per_mtok: Decimal | None = None

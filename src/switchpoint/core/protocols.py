@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from switchpoint.core.attempt import Answer, Attempt, Chunk, Verdict
@@ -64,7 +64,7 @@ class Upstream(Protocol):
         """Return the whole answer; raises UpstreamError."""
         ...
 
-    def stream(self, model: Model, query: Query) -> AsyncIterator[Chunk]:
+    def stream(self, model: Model, query: Query) -> AsyncGenerator[Chunk, None]:
         """Yield the answer as it comes; raises UpstreamError, also in the middle. Closing it ends the call."""
         ...
 

@@ -43,12 +43,12 @@ class Query:
 
     id: str
     messages: tuple[Mapping[str, Any], ...]
-    parameters: Mapping[str, Any] = EMPTY
+    parameters: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     needs: frozenset[str] = frozenset()
     allow: frozenset[str] | None = None
     max_cost_usd: float | None = None
     deadline_s: float | None = None
-    tags: Mapping[str, str] = EMPTY
+    tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     vector: FloatArray | None = field(default=None, compare=False)
 
     @classmethod
@@ -85,7 +85,7 @@ class Query:
     @property
     def draw(self) -> float:
         """A number in [0, 1) that depends on the id alone: the only randomness of a policy."""
-        return int.from_bytes(blake2b(self.id.encode(), digest_size=8).digest(), "big") / 2**64
+        return int.from_bytes(blake2b(self.id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") / 2**64
 
 
 def text_id(text: str) -> str:

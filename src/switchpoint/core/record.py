@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -36,7 +36,7 @@ class Record:
     outcome: str
     decide_s: float
     latency_s: float
-    tags: Mapping[str, str] = EMPTY
+    tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     needs: frozenset[str] = frozenset()
     baseline_model: str | None = None
     baseline_cost_usd: Decimal | None = None

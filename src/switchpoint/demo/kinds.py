@@ -48,19 +48,17 @@ def number(value: int) -> tuple[str, ...]:
 
 def addition(random: Random) -> Item:
     """Two numbers of one, two or three digits."""
-    top = random.choice((9, 9, 99, 999))
+    top = random.choice((9, 9, 9, 99))
     a, b = random.randint(2, top), random.randint(2, top)
     return f"{a} + {b}", number(a + b)
 
 
 def sequence(random: Random) -> Item:
-    """Five terms with a constant difference, or four that double."""
-    start = random.randint(1, 20)
-    if random.random() < 0.2:
-        terms = [start * 2**i for i in range(5)]
-    else:
-        step = random.choice((1, 2, 3, 4, 5, 7, 10))
-        terms = [start + step * i for i in range(6)]
+    """Four terms with a constant difference."""
+    start, step = random.randint(1, 20), random.choice((1, 1, 2, 2, 3, 5, 10))
+    if step >= 5:
+        start = step * random.randint(1, 9)
+    terms = [start + step * i for i in range(5)]
     return ", ".join(map(str, terms[:-1])), number(terms[-1])
 
 
@@ -99,9 +97,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="sequence",
         phrasings=(
-            "What number comes next: {x}, ...?",
-            "Continue the sequence with one number: {x}",
-            "The numbers on the doors of our street go {x}. What is the next one?",
+            "Continue: {x},",
+            "Continue the sequence with one number: {x},",
+            "Which number comes next? {x},",
         ),
         items=drawn("sequence", sequence),
     ),
@@ -151,7 +149,7 @@ KINDS: tuple[Kind, ...] = (
         phrasings=(
             "On which continent is {x}?",
             "Which continent is {x} in?",
-            "I am planning a world tour. Which continent is {x} on?",
+            "I am labelling a map of the world. Which continent is {x} in?",
         ),
         items=table("""
             France = Europe; Japan = Asia; Kenya = Africa; Brazil = South America; China = Asia;
@@ -183,7 +181,7 @@ KINDS: tuple[Kind, ...] = (
         phrasings=(
             "What colour is {x}?",
             "Which colour does {x} usually have?",
-            "I am painting a picture with my daughter. What colour should we use for {x}?",
+            "What is the colour of {x}?",
         ),
         items=table("""
             grass = green; snow = white; blood = red; the sky on a clear day = blue; a lemon = yellow;
@@ -210,34 +208,26 @@ KINDS: tuple[Kind, ...] = (
         """),
     ),
     Kind(
-        name="day or month",
+        name="adverb",
         phrasings=(
-            "{x}?",
-            "Tell me: {x}?",
-            "I keep mixing them up, {x}?",
+            "What is the adverb of {x}?",
+            'Make an adverb from the adjective "{x}".',
+            "He is {x}, so he does it how?",
         ),
         items=table("""
-            which day comes after Monday = Tuesday; which day comes after Tuesday = Wednesday;
-            which day comes after Wednesday = Thursday; which day comes after Thursday = Friday;
-            which day comes after Friday = Saturday; which day comes after Saturday = Sunday;
-            which day comes after Sunday = Monday; which day comes before Monday = Sunday;
-            which day comes before Thursday = Wednesday; which day comes before Saturday = Friday;
-            which month comes after January = February; which month comes after February = March;
-            which month comes after March = April; which month comes after April = May;
-            which month comes after May = June; which month comes after June = July;
-            which month comes after July = August; which month comes after August = September;
-            which month comes after September = October; which month comes after October = November;
-            which month comes after November = December; which month comes after December = January;
-            which month comes before April = March; which month comes before July = June;
-            which month comes before December = November;
+            quick = quickly; slow = slowly; quiet = quietly; loud = loudly; sad = sadly; happy = happily;
+            easy = easily; careful = carefully; beautiful = beautifully; bad = badly; brave = bravely;
+            calm = calmly; clear = clearly; clever = cleverly; deep = deeply; final = finally;
+            free = freely; gentle = gently; honest = honestly; kind = kindly; nice = nicely;
+            perfect = perfectly; polite = politely; proud = proudly; safe = safely;
         """),
     ),
     Kind(
         name="opposite",
         phrasings=(
             "What is the opposite of {x}?",
-            "Give me a word that means the opposite of {x}.",
-            'I am writing a poem. Which word is the opposite of "{x}"?',
+            "Antonym of {x}?",
+            'I am writing a poem and need the opposite of "{x}".',
         ),
         items=table("""
             hot = cold | cool; big = small | little; up = down; left = right; day = night; black = white;
@@ -281,7 +271,7 @@ KINDS: tuple[Kind, ...] = (
         name="comparative",
         phrasings=(
             "What is the comparative of {x}?",
-            "One is {x}, the other is even what?",
+            'Give the comparative form of the word "{x}".',
             "Complete the row with one word: fast, faster; {x}, ...",
         ),
         items=table("""
@@ -426,9 +416,9 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         name="proverb",
         phrasings=(
-            "Complete the saying with one word: {x} ...",
-            "What is the last word of this proverb? {x} ...",
-            "My grandfather used to say: {x} ... How does it end?",
+            "Finish the saying: {x}",
+            "Complete the proverb: {x}",
+            "My grandfather had a saying and I forgot its last word: {x}",
         ),
         items=table("""
             Better late than = never; Practice makes = perfect; Time is = money;

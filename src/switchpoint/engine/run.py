@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
@@ -130,14 +130,10 @@ class Run:
         if not self.stream:
             draft.whole(await self._in_time(upstream.complete(model, self.query)))
             return
-        stream = upstream.stream(model, self.query)
-        try:
+        async with aclosing(upstream.stream(model, self.query)) as stream:
             while (chunk := await self._in_time(_next_of(stream))) is not None:
                 for piece in draft.add(chunk):
                     yield piece
-        finally:
-            if isinstance(stream, AsyncGenerator):
-                await stream.aclose()
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         """Wait for one piece of work, no longer than the query's deadline."""
@@ -222,7 +218,7 @@ class Run:
         return None if math.isnan(estimate) else Decimal(repr(estimate))
 
 
-async def _next_of(stream: AsyncIterator[Chunk]) -> Chunk | None:
+async def _next_of(stream: AsyncGenerator[Chunk, None]) -> Chunk | None:
     return await anext(stream, None)
 
 

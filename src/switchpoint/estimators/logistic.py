@@ -1,4 +1,4 @@
-"""Logistic regression with a ridge, solved exactly; small enough to need no library."""
+"""Logistic regression with a ridge, solved exactly by Newton's method; small enough to need no library."""
 
 from __future__ import annotations
 
@@ -7,68 +7,70 @@ import numpy as np
 from switchpoint.core.query import FloatArray
 
 MAX_STEPS = 50
-TOLERANCE = 1e-8
+TOLERANCE = 1e-9
 
 
-def fit_logistic(
-    x: FloatArray, target: FloatArray, *, c: float, pseudo: float = 1.0, rate: float = 0.5
-) -> tuple[FloatArray, float]:
-    """Minimise ``|w|² / 2 + c · Σ log-loss`` by Newton's method; the intercept is not penalised.
+def solve(
+    x: FloatArray,
+    target: FloatArray,
+    *,
+    ridge: FloatArray,
+    weight: FloatArray | float = 1.0,
+    offset: FloatArray | float = 0.0,
+) -> FloatArray:
+    """Return the w that minimises ``Σ weight · log-loss(offset + x w) + Σ ridge · w² / 2``.
 
-    x : shape (n_rows, n_features); target : shape (n_rows,), in [0, 1], fractions welcome.
-    pseudo, rate : weight and target of one more row at the mean of x, which keeps the intercept finite when every
-        target is the same or there is no row at all.
-
-    Returns the weights, shape (n_features,), and the intercept.
+    x : shape (n_rows, n_columns); target : shape (n_rows,), in [0, 1], fractions welcome; ridge : shape (n_columns,).
+    Without rows the ridge alone speaks, and w is 0.
     """
-    centre = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
-    design = np.vstack([np.column_stack([x - centre, np.ones(len(x))]), np.eye(1, x.shape[1] + 1, x.shape[1])])
-    target = np.append(target, rate)
-    weight = np.append(np.full(len(x), c), c * pseudo)
-    ridge = np.append(np.ones(x.shape[1]), 0.0)
-    solution = _newton(design.astype(np.float64), target.astype(np.float64), weight, ridge)
-    return solution[:-1], float(solution[-1] - centre @ solution[:-1])
-
-
-def _newton(x: FloatArray, target: FloatArray, weight: FloatArray, ridge: FloatArray) -> FloatArray:
     w = np.zeros(x.shape[1])
-    loss = _loss(w, x, target, weight, ridge)
+    loss = _loss(x, target, ridge, weight, offset, w)
     for _ in range(MAX_STEPS):
-        p = sigmoid(x @ w)
+        p = sigmoid(x @ w + offset)
         gradient = x.T @ (weight * (p - target)) + ridge * w
         curvature = (x.T * (weight * np.maximum(p * (1 - p), 1e-9))) @ x + np.diag(ridge)
         step = np.linalg.solve(curvature, gradient)
-        w, previous, loss = _shorten(w, step, loss, (x, target, weight, ridge))
-        if previous - loss <= TOLERANCE * (1 + abs(loss)):
+        # Far from the solution Newton's step may overshoot; half of it never does for long.
+        while (new := _loss(x, target, ridge, weight, offset, w - step)) > loss and np.abs(step).max() > TOLERANCE:
+            step = step / 2
+        if loss - new <= TOLERANCE * (1 + abs(loss)):
             break
+        w, loss = w - step, new
     return w
 
 
-def _shorten(
-    w: FloatArray, step: FloatArray, loss: float, problem: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
-) -> tuple[FloatArray, float, float]:
-    """Take the step, halved until it does not raise the loss; Newton alone may overshoot far from the solution."""
-    for _ in range(30):
-        new = _loss(w - step, *problem)
-        if new <= loss:
-            return w - step, loss, new
-        step = step / 2
-    return w, loss, loss
+def fit_logistic(x: FloatArray, target: FloatArray, *, c: float) -> tuple[FloatArray, float]:
+    """Minimise ``|w|² / 2 + c · Σ log-loss``; returns the weights, shape (n_columns,), and the free intercept.
+
+    One more row, at the mean of x with target one half, keeps the intercept finite when every target is the same.
+    """
+    centre = x.mean(axis=0) if len(x) else np.zeros(x.shape[1])
+    rows = np.vstack([x - centre, np.zeros(x.shape[1])]).astype(np.float64)
+    ridge = np.append(np.ones(x.shape[1]), 1e-9)
+    w = solve(np.column_stack([rows, np.ones(len(rows))]), np.append(target, 0.5), ridge=ridge, weight=c)
+    return w[:-1], float(w[-1] - centre @ w[:-1])
 
 
-def _loss(w: FloatArray, x: FloatArray, target: FloatArray, weight: FloatArray, ridge: FloatArray) -> float:
-    z = x @ w
-    return float(weight @ (np.logaddexp(0, z) - target * z) + (ridge * w) @ w / 2)
+def _loss(
+    x: FloatArray,
+    target: FloatArray,
+    ridge: FloatArray,
+    weight: FloatArray | float,
+    offset: FloatArray | float,
+    w: FloatArray,
+) -> float:
+    z = x @ w + offset
+    return float(np.sum(weight * (np.logaddexp(0, z) - target * z)) + ridge @ (w * w) / 2)
 
 
 def sigmoid(z: FloatArray) -> FloatArray:
     """Return 1 / (1 + e^-z), without overflow."""
-    result: FloatArray = 0.5 * np.tanh(0.5 * z) + 0.5
+    result: FloatArray = np.tanh(z * 0.5) * 0.5 + 0.5
     return result
 
 
 def logit(p: FloatArray, margin: float = 1e-3) -> FloatArray:
-    """Return log(p / (1 - p)) with p kept `margin` away from 0 and 1."""
-    clipped = np.clip(p, margin, 1 - margin)
-    result: FloatArray = np.log(clipped / (1 - clipped))
+    """Return log(p / (1 - p)), with p kept `margin` away from 0 and 1."""
+    inside = np.clip(p, margin, 1 - margin)
+    result: FloatArray = np.log(inside / (1 - inside))
     return result

@@ -40,7 +40,7 @@ class Teacher:
         for name, digest in DIGESTS.items():
             _check(folder / name, digest)
         self.folder = folder
-        self.tokenizer = WordPiece.read(folder / "vocab.txt")
+        self.tokenizer = WordPiece.parse((folder / "vocab.txt").read_bytes())
         self._w: Mapping[str, FloatArray] = load_file(folder / "model.safetensors")
 
     @classmethod

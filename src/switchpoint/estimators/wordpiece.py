@@ -11,9 +11,9 @@ it is treated by its true category.
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,15 +48,19 @@ class WordPiece:
 
     def __init__(self, vocabulary: Mapping[str, int]) -> None:
         self.size = len(vocabulary)
-        self._packed = {token: np.array([i], dtype=ID).tobytes() for token, i in vocabulary.items()}
+        self._packed = {token: i.to_bytes(ID.itemsize, sys.byteorder) for token, i in vocabulary.items()}
         self._unknown = self._packed["[UNK]"]
         self._words = _Words(self)
         self._pieces = _Pieces(self._words)
 
     @classmethod
-    def read(cls, path: Path) -> WordPiece:
-        """Read a vocabulary file: one token a line, its id the number of the line."""
-        return cls({token: i for i, token in enumerate(path.read_text(encoding="utf-8").split("\n")) if token})
+    def parse(cls, vocabulary: bytes) -> WordPiece:
+        """Read a vocabulary: UTF-8, one token a line, its id the number of the line."""
+        return cls({token: i for i, token in enumerate(vocabulary.decode().rstrip("\n").split("\n"))})
+
+    def dump(self) -> bytes:
+        """Return the vocabulary in the form that `parse` reads."""
+        return "\n".join(self._packed).encode() + b"\n"
 
     def pack(self, pieces: list[bytes]) -> bytes:
         """Return the ids of pieces (of `split`) as native bytes, `ID.itemsize` each: no list is faster to build."""

@@ -49,6 +49,12 @@ class ByLength:
         self.ability = np.asarray(ability, dtype=float)
         self.typical_chars = typical_chars
 
+    @classmethod
+    def of(cls, train: Outcomes) -> ByLength:
+        """Take the order of the models and the middle length from training outcomes."""
+        typical_chars = float(np.median(lengths(train.queries)))
+        return cls(train.models, abilities(train.mean_quality()), typical_chars)
+
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Return 1 for the model that suits the length, less the farther a model's ability is from it."""
         chars = lengths(queries)

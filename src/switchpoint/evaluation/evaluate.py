@@ -13,7 +13,7 @@ from switchpoint.core.estimate import Estimates, Prediction
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import FloatArray, IntArray, Query
-from switchpoint.evaluation.baselines import ByLength, abilities, best_single, cheapest
+from switchpoint.evaluation.baselines import ByLength, best_single, cheapest
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, difference, intervals, mean_of
 from switchpoint.evaluation.family import family
 from switchpoint.evaluation.metrics import best_columns, brier_score_loss, expected_calibration_error
@@ -84,9 +84,9 @@ class Bout:
         if low is not None:
             games["cheapest"] = always(test, low)
         games["random"] = mixed(test)
-        ability = self._ability()
-        if ability is not None:
-            by_length = estimates(ByLength(test.models, ability).predict(test.queries), test, self.expected_cost_usd)
+        length = self._by_length()
+        if length is not None:
+            by_length = estimates(length.predict(test.queries), test, self.expected_cost_usd)
             games["length"] = played(test, choose(MaxUtility(np.inf), by_length))
         games["oracle"] = played(test, best_columns(test))
         return games
@@ -117,12 +117,13 @@ class Bout:
         if lost:
             yield f"{lost} of the router's {len(self.test)} choices were not observed; they count nowhere."
 
-    def _ability(self) -> FloatArray | None:
+    def _by_length(self) -> ByLength | None:
         if self.train is not None:
-            return abilities(self.train.mean_quality())
+            return ByLength.of(self.train)
         if self.pair is None:
             return None
-        return np.array([{self.pair.weak: 0.0, self.pair.strong: 1.0}.get(m, 0.5) for m in self.test.models])
+        ability = {self.pair.weak: 0.0, self.pair.strong: 1.0}
+        return ByLength(self.test.models, np.array([ability.get(model, 0.5) for model in self.test.models]))
 
 
 def evaluate(

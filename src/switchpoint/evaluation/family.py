@@ -34,10 +34,10 @@ GRID = 101
 
 
 def willingnesses(seen: Estimates, points: int = POINTS) -> FloatArray:
-    """Return operating points in USD per point of quality, ascending from 0 to infinity, shape (points + 2,) at most.
+    """Return operating points in USD per point of quality, ascending from 0 to infinity, at most `points` + 2 of them.
 
-    Between them the choices differ: they are quantiles of the willingness at which two models are equally good for
-    some query, so no scale has to be guessed.
+    Where two models are equally good for some query the choice changes; the points lie between quantiles of these, so
+    that neighbours choose differently, none is on an edge, and no scale has to be guessed.
     """
     # Long batches are thinned: quantiles of a million ties do not need the rest.
     pairs = len(seen.models) ** 2
@@ -47,8 +47,8 @@ def willingnesses(seen: Estimates, points: int = POINTS) -> FloatArray:
     dearer = cost[:, :, None] - cost[:, None, :]
     worth_it = (gain > 0) & (dearer > 0)
     ties = dearer[worth_it] / gain[worth_it]
-    inner = np.unique(np.quantile(ties, np.linspace(0, 1, points))) if len(ties) else np.empty(0)
-    return np.concatenate([[0.0], inner, [np.inf]])
+    edges = np.unique(np.quantile(ties, np.linspace(0, 1, points + 1))) if len(ties) else np.empty(0)
+    return np.concatenate([[0.0], np.sqrt(edges[:-1] * edges[1:]), [np.inf]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,7 @@ def _against_cost(axes: Axes, evaluation: Evaluation) -> None:
     rest = [p for p in points if p not in named]
     if rest:
         x, y = [p.cost_usd for p in rest], [p.quality for p in rest]
-        axes.plot(x, y, "s", color=BASELINE, markersize=4, label="single models", linestyle="none")
+        axes.plot(x, y, "s", color=BASELINE, markersize=4, label="single models", linestyle="none", zorder=6)
     for point in named:
         _named_model(axes, point, left=point.cost_usd > 0.67 * single.x[-1])
     axes.set_xlabel("USD per 1,000 queries")

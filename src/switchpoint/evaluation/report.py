@@ -73,8 +73,11 @@ class Evaluation:
             "dataset": self.dataset,
             "n_queries": self.n_queries,
             "models": list(self.models),
-            "quality": {**self.quality, "best_single_model": self.best_single_model},
-            "cost_usd_per_1k": dict(self.cost_usd_per_1k),
+            "quality": {
+                **{name: self.quality.get(name) for name in POLICIES},
+                "best_single_model": self.best_single_model,
+            },
+            "cost_usd_per_1k": {name: self.cost_usd_per_1k.get(name) for name in POLICIES},
             "gain_over_best_single": self.gain_over_best_single,
             "shares": dict(self.shares),
             "two_model": None if self.two_model is None else _figures(self.two_model),
@@ -98,7 +101,7 @@ class Evaluation:
         yield Sheet(
             f"{self.router} on {self.dataset}",
             ("choice", "quality", "95 %", "USD per 1,000", "95 %"),
-            [(name, *_cells(self.quality.get(name)), *_cells(self.cost_usd_per_1k.get(name))) for name in POLICIES],
+            [(name, *cells(self.quality.get(name)), *cells(self.cost_usd_per_1k.get(name))) for name in POLICIES],
             caption,
         )
         if self.two_model is not None:
@@ -106,12 +109,12 @@ class Evaluation:
         yield Sheet("more", ("figure", "value", "95 %"), list(self._more()))
 
     def _more(self) -> Iterator[tuple[object, ...]]:
-        yield ("quality gain over best single", *_cells(self.gain_over_best_single))
+        yield ("quality gain over best single", *cells(self.gain_over_best_single))
         if self.costs is not None:
-            yield ("AIQ", *_cells(self.costs.aiq))
-            yield ("AIQ of single models", *_cells(self.costs.aiq_single_models))
-            yield ("cost of 98 % of the best single, in parts of its cost", *_cells(self.costs.near_best_ratio))
-            yield ("the same by single models", *_cells(self.costs.near_best_ratio_single_models))
+            yield ("AIQ", *cells(self.costs.aiq))
+            yield ("AIQ of single models", *cells(self.costs.aiq_single_models))
+            yield ("cost of 98 % of the best single, in parts of its cost", *cells(self.costs.near_best_ratio))
+            yield ("the same by single models", *cells(self.costs.near_best_ratio_single_models))
         yield ("calibration error (ECE)", self.ece, None)
         yield ("Brier score loss", self.brier, None)
         yield ("training, s", self.train_s, None)
@@ -123,7 +126,7 @@ def _two_model_sheet(view: TwoModel) -> Sheet:
     return Sheet(
         f"two models: {view.weak} → {view.strong}",
         ("figure", "value", "95 %"),
-        [(name, *_cells(getattr(view, name))) for name in names],
+        [(name, *cells(getattr(view, name))) for name in names],
         f"{view.n_queries} queries on which both were observed. random: the luck of an order drawn blindly.",
     )
 
@@ -132,7 +135,8 @@ def _figures(view: TwoModel) -> dict[str, object]:
     return {f.name: getattr(view, f.name) for f in fields(view) if not isinstance(getattr(view, f.name), Line)}
 
 
-def _cells(figure: Interval | None) -> tuple[object, object]:
+def cells(figure: Interval | None) -> tuple[object, object]:
+    """Return a figure and its interval as two cells of a table."""
     if figure is None or math.isnan(figure.value):
         return None, None
     return f"{figure.value:.4g}", f"[{figure.low:.4g}, {figure.high:.4g}]"

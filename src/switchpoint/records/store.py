@@ -65,7 +65,10 @@ class Store:
 
 
 def insertion(table: str, row: Row) -> str:
-    # A second row with the same key is the same record, written again after a commit whose end was not seen.
+    """Return the statement that inserts such a row.
+
+    A second row with the same key is the same record, written again after a commit whose end was not seen.
+    """
     values = ", ".join(f":{column}" for column in row)
     return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values}) ON CONFLICT DO NOTHING"
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Totals:
     model : whose answers were given; None for queries that nobody answered, and for the totals of all.
     queries : how many; share : of all queries, in [0, 1].
     cost_usd : whole bills, so a rejected answer's cost is with the model that answered in the end.
-    saved_usd : baseline cost minus bill, over the queries of which both are known.
+    baseline_cost_usd, saved_usd : over the queries of which bill and baseline are both known.
     unpriced : queries whose bill is unknown, and which no sum of money includes.
     latency_s, latency_p50_s, latency_p95_s : mean and percentiles (linear interpolation) of the whole trip.
     failures : failed calls *of this model*, whoever answered in the end.
@@ -39,6 +40,13 @@ class Totals:
     failures: int
     feedback: Mapping[str, float]
 
+    @property
+    def saved_share(self) -> float | None:
+        """Part of the baseline cost that was saved; negative where routing cost more, None where unknown."""
+        if self.saved_usd is None or not self.baseline_cost_usd:
+            return None
+        return float(self.saved_usd / self.baseline_cost_usd)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -48,20 +56,13 @@ class Summary:
     models: tuple[Totals, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Query:
-    """What the totals need of one record."""
+class _Query(NamedTuple):
+    """What the totals need of one record; many are made."""
 
     model: str | None
     cost_usd: Decimal | None
     baseline_cost_usd: Decimal | None
     latency_s: float | None
-
-    @property
-    def saved_usd(self) -> Decimal | None:
-        if self.cost_usd is None or self.baseline_cost_usd is None:
-            return None
-        return self.baseline_cost_usd - self.cost_usd
 
 
 def summarize(connection: sqlite3.Connection, since: str) -> Summary:
@@ -89,14 +90,19 @@ def known_total(amounts: Iterable[Decimal | None]) -> Decimal | None:
 def _totals(
     model: str | None, queries: Sequence[_Query], of: int, failures: int, feedback: Mapping[str, float]
 ) -> Totals:
+    compared = [
+        (query.cost_usd, query.baseline_cost_usd)
+        for query in queries
+        if query.cost_usd is not None and query.baseline_cost_usd is not None
+    ]
     mean, p50, p95 = _latencies([query.latency_s for query in queries if query.latency_s is not None])
     return Totals(
         model=model,
         queries=len(queries),
         share=len(queries) / max(of, 1),
         cost_usd=known_total(query.cost_usd for query in queries),
-        baseline_cost_usd=known_total(query.baseline_cost_usd for query in queries),
-        saved_usd=known_total(query.saved_usd for query in queries),
+        baseline_cost_usd=known_total(baseline for _, baseline in compared),
+        saved_usd=known_total(baseline - cost for cost, baseline in compared),
         unpriced=sum(query.cost_usd is None for query in queries),
         latency_s=mean,
         latency_p50_s=p50,
@@ -117,10 +123,7 @@ def _queries(connection: sqlite3.Connection, since: str) -> list[_Query]:
     rows = connection.execute(
         "SELECT answered_by, cost_usd, baseline_cost_usd, latency_s FROM records WHERE at >= ?", (since,)
     )
-    return [
-        _Query(model=model, cost_usd=money_of(cost), baseline_cost_usd=money_of(baseline), latency_s=latency)
-        for model, cost, baseline, latency in rows
-    ]
+    return [_Query(model, money_of(cost), money_of(baseline), latency) for model, cost, baseline, latency in rows]
 
 
 def _failures(connection: sqlite3.Connection, since: str) -> dict[str | None, int]:

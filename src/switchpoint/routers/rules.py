@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.decision import Call, Reason, Step
@@ -28,7 +28,7 @@ class Rule:
     max_chars: int | None = None
     keywords: frozenset[str] = frozenset()
     pattern: re.Pattern[str] | None = None
-    tags: Mapping[str, frozenset[str]] = EMPTY
+    tags: Mapping[str, frozenset[str]] = field(default_factory=lambda: EMPTY)
     needs: frozenset[str] = frozenset()
 
     def matches(self, query: Query) -> bool:

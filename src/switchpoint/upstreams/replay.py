@@ -50,7 +50,8 @@ class Recorded:
             raise DataError(f"{place}, column 'response': must be text or null, got {type(response).__name__}.")
         cost = _number(row, "cost_usd", place)
         return cls(
-            response=response,
+            # Half of a surrogate pair, which JSON allows, cannot be sent on.
+            response=None if response is None else response.encode("utf-8", "replace").decode(),
             score=_number(row, "score", place, most=1.0),
             cost_usd=None if cost is None else Decimal(repr(cost)),
             input_tokens=_count(row, "input_tokens", place),

@@ -52,6 +52,8 @@ class Watch:
             raise self._failures.late("connect", self._limits.connect_s) from None
         except TimeoutError:
             raise self._failures.late(stage, limit_s) from None
+        except aiohttp.ClientResponseError:
+            raise self._failures.broken("answered with something that is not HTTP.") from None
         except (aiohttp.ClientError, OSError) as error:
             raise broken(error) from None
 

@@ -1,0 +1,1 @@
+"""A configuration becomes wired objects: the only place where everything meets."""

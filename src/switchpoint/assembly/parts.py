@@ -1,0 +1,96 @@
+"""The catalog and the upstreams of a configuration."""
+
+from __future__ import annotations
+
+import os
+from math import log
+from typing import TypeVar
+
+from switchpoint.config.schema import Config, FakeUpstream, ModelSection, OpenAIUpstream, ReplayUpstream
+from switchpoint.core.catalog import Catalog
+from switchpoint.core.model import TIERS, Model
+from switchpoint.core.prices import ListPrice, list_price
+from switchpoint.core.protocols import Upstream
+
+T = TypeVar("T")
+
+NO_PRICE = ListPrice(
+    input_usd_per_mtok=None, cached_input_usd_per_mtok=None, output_usd_per_mtok=None, context_tokens=None, source=""
+)
+
+
+def catalog_of(config: Config) -> Catalog:
+    """Make the catalog: what the configuration says, and list prices where it is silent."""
+    return Catalog(_model(config, model, section) for model, section in config.models.items())
+
+
+def _model(config: Config, id: str, section: ModelSection) -> Model:
+    upstream = config.upstreams[section.upstream]
+    name = section.upstream_model or id
+    stated = any(p is not None for p in (section.input_usd_per_mtok, section.output_usd_per_mtok, section.usd_per_hour))
+    base_url = upstream.base_url if isinstance(upstream, OpenAIUpstream) else None
+    listed = (list_price(name, base_url) if base_url else None) or NO_PRICE
+    prices = NO_PRICE if stated else listed
+    return Model(
+        id=id,
+        upstream=section.upstream,
+        upstream_model=name,
+        parameters=section.parameters,
+        preamble=tuple(section.preamble),
+        samples=section.samples,
+        input_usd_per_mtok=_first(section.input_usd_per_mtok, prices.input_usd_per_mtok),
+        cached_input_usd_per_mtok=_first(section.cached_input_usd_per_mtok, prices.cached_input_usd_per_mtok),
+        output_usd_per_mtok=_first(section.output_usd_per_mtok, prices.output_usd_per_mtok),
+        usd_per_hour=section.usd_per_hour,
+        context_tokens=_first(section.context_tokens, listed.context_tokens),
+        can=None if section.can is None else frozenset(section.can),
+        tier=section.tier,
+        output_tokens=section.output_tokens,
+    )
+
+
+def _first(stated: T | None, listed: T | None) -> T | None:
+    return listed if stated is None else stated
+
+
+def upstreams_of(config: Config) -> dict[str, Upstream]:
+    """Make the upstreams; nothing is called yet."""
+    return {name: _upstream(name, section) for name, section in config.upstreams.items()}
+
+
+def _upstream(name: str, section: OpenAIUpstream | FakeUpstream | ReplayUpstream) -> Upstream:
+    from switchpoint.upstreams.sampling import Sampling
+
+    if isinstance(section, OpenAIUpstream):
+        from switchpoint.upstreams.openai_compatible import OpenAICompatible
+
+        key = os.environ[section.api_key_env] if section.api_key_env else None
+        settings = section.model_dump(exclude={"kind", "api_key_env"})
+        return Sampling(OpenAICompatible(name, api_key=key, **settings))
+    if isinstance(section, FakeUpstream):
+        from switchpoint.upstreams.fake import Fake
+
+        return Sampling(Fake(section.script, latency_s=section.latency_s, name=name))
+    from switchpoint.upstreams.replay import Replay
+
+    return Replay.from_jsonl(section.data, time_scale=section.time_scale, name=name)
+
+
+def stated_ability(catalog: Catalog) -> dict[str, float]:
+    """Return how able each model is said to be, about 0 to 1: by its tier, else by where its price lies among all.
+
+    Before there are outcomes this is all that is known. A model with neither is taken for a middling one.
+    """
+    prices = {model.id: _price(model) for model in catalog}
+    known = [log(price) for price in prices.values() if price is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    return {model.id: TIERS[model.tier] if model.tier else _position(prices[model.id], low, high) for model in catalog}
+
+
+def _price(model: Model) -> float | None:
+    price = model.expected_cost_usd(500)
+    return price if price else None
+
+
+def _position(price: float | None, low: float, high: float) -> float:
+    return 0.5 if price is None or high <= low else (log(price) - low) / (high - low)

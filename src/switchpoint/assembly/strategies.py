@@ -1,0 +1,178 @@
+"""The routers and cascades of a configuration, as strategies by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from switchpoint.assembly.evidence import Evidence
+from switchpoint.cascades.resilient import Resilient
+from switchpoint.cascades.threshold import ThresholdCascade
+from switchpoint.config.schema import (
+    CascadeSection,
+    Config,
+    LengthRouter,
+    RandomRouter,
+    RuleSection,
+    RulesRouter,
+    SimpleRouter,
+    UtilityRouter,
+)
+from switchpoint.core.catalog import Catalog
+from switchpoint.core.decision import Reason
+from switchpoint.core.errors import ConfigError
+from switchpoint.core.protocols import Policy, Strategy
+from switchpoint.routers.fixed import Fixed
+from switchpoint.routers.policies import Explore, MaxUtility, Random, StrongIfWorth
+from switchpoint.routers.router import Router
+from switchpoint.routers.routes import Routes
+from switchpoint.routers.rules import Rule, Rules
+
+INFINITY = float("inf")
+
+BUILT_IN: dict[str, SimpleRouter | RandomRouter | LengthRouter | UtilityRouter] = {
+    "bundled": UtilityRouter(kind="utility", strong_share=0.5),
+    "cheapest": SimpleRouter(kind="cheapest"),
+    "best": SimpleRouter(kind="best"),
+    "random": RandomRouter(kind="random"),
+    "length": LengthRouter(kind="length", strong_share=0.5),
+}
+"""Routers that every configuration has, unless it gives their names to others; half the traffic goes to the strong."""
+
+
+class Strategies:
+    """Makes the strategies of a configuration.
+
+    default : the model for queries without evidence and for failures to decide.
+    """
+
+    def __init__(self, config: Config, catalog: Catalog) -> None:
+        self.config = config
+        self.catalog = catalog
+        self.evidence = Evidence(catalog)
+        self.default = config.engine.default_model or self.evidence.most_able(catalog)
+        self.sections = {**BUILT_IN, **config.routers, **config.cascades}
+        self._made: dict[str, Strategy] = {}
+        self._making: list[str] = []
+
+    def routes(self) -> Routes:
+        """Return what a caller may name; raises ConfigError for rules that go in a circle, and for unfit artifacts."""
+        engine = self.config.engine
+
+        def resilient(strategy: Strategy) -> Strategy:
+            return Resilient(strategy, self.catalog, retries=engine.retries, backoff_s=engine.backoff_s)
+
+        def at_threshold(name: str) -> Callable[[float], Strategy]:
+            return lambda threshold: resilient(self._at_threshold(name, threshold))
+
+        wide = [n for n, s in self.sections.items() if isinstance(s, UtilityRouter | LengthRouter | RandomRouter)]
+        return Routes(
+            self.catalog,
+            {name: resilient(self.strategy(name)) for name in self.sections},
+            auto=self.auto(),
+            bypass=lambda model: resilient(Fixed(model, self.catalog, model)),
+            at_threshold={name: at_threshold(name) for name in wide},
+        )
+
+    def auto(self) -> str:
+        """Return what `auto` stands for: as configured, else the only router or cascade there is, else `bundled`."""
+        configured = [*self.config.routers, *self.config.cascades]
+        return self.config.gateway.auto or (configured[0] if len(configured) == 1 else "bundled")
+
+    def strategy(self, name: str) -> Strategy:
+        """Return the strategy of a router, a cascade or, by its id, a model; the same one each time."""
+        if name not in self._made:
+            if name in self._making:
+                circle = " -> ".join([*self._making, name])
+                raise ConfigError(f"routers.{name}: the rules go in a circle: {circle}. Break it.")
+            self._making.append(name)
+            self._made[name] = self._make(name)
+            self._making.pop()
+        return self._made[name]
+
+    def _make(self, name: str) -> Strategy:
+        section = self.sections.get(name)
+        match section:
+            case None:
+                return Fixed(name, self.catalog, name, reason=Reason.FIXED)
+            case CascadeSection():
+                return ThresholdCascade(name, self.catalog, section.models, section.verifier, section.threshold)
+            case RulesRouter():
+                rules = [(_rule(rule), self.strategy(rule.use)) for rule in section.rules]
+                return Rules(name, rules, self.strategy(section.otherwise))
+            case SimpleRouter(kind="cheapest"):
+                return self._router(name, section, MaxUtility(0.0), Reason.FIXED)
+            case SimpleRouter():
+                return self._router(name, section, MaxUtility(INFINITY), Reason.FIXED)
+            case RandomRouter():
+                return self._router(name, section, Random(section.weights), Reason.RANDOM)
+            case LengthRouter():
+                return self._router(name, section, self._two_model(name, section), Reason.ESTIMATED)
+            case UtilityRouter(willingness_usd=None):
+                return self._router(name, section, self._two_model(name, section), Reason.ESTIMATED)
+            case UtilityRouter(willingness_usd=float() as willingness_usd):
+                # Only an absolute choice needs the guard; who asks for a share or a threshold asks for an ordering.
+                return self._router(name, section, MaxUtility(willingness_usd), Reason.ESTIMATED, guarded=True)
+        raise ConfigError(f"routers.{name}: no router is made of {section!r}.")
+
+    def _at_threshold(self, name: str, threshold: float) -> Strategy:
+        """The two-model view of a router, RouteLLM's `router-NAME-THRESHOLD`."""
+        section = self.sections[name]
+        assert isinstance(section, UtilityRouter | LengthRouter | RandomRouter)
+        weak, strong = self._pair(section)
+        if isinstance(section, RandomRouter):
+            draw = Random({strong: 1.0 - threshold, weak: threshold})
+            return self._router(name, section, draw, Reason.RANDOM)
+        return self._router(name, section, StrongIfWorth(weak, strong, threshold), Reason.ESTIMATED)
+
+    def _router(
+        self,
+        name: str,
+        section: SimpleRouter | RandomRouter | LengthRouter | UtilityRouter,
+        policy: Policy,
+        reason: Reason,
+        guarded: bool = False,
+    ) -> Router:
+        candidates = self._candidates(section)
+        explore = section.explore if isinstance(section, UtilityRouter) else 0.0
+        return Router(
+            name,
+            candidates,
+            quality=self.evidence.quality(section, candidates),
+            cost=self.evidence.cost(section, candidates),
+            policy=Explore(policy, explore) if explore > 0 else policy,
+            default=self.default if guarded and self.default in candidates else None,
+            max_novelty=section.max_novelty if isinstance(section, UtilityRouter) else 1.0,
+            reason=reason,
+        )
+
+    def _two_model(self, name: str, section: LengthRouter | UtilityRouter) -> StrongIfWorth:
+        weak, strong = self._pair(section)
+        if section.threshold is not None:
+            return StrongIfWorth(weak, strong, section.threshold)
+        share = section.strong_share
+        if share is None:
+            raise ConfigError(f"routers.{name}: say how it decides: strong_share or threshold.")
+        return StrongIfWorth(weak, strong, self.evidence.threshold(section, self._candidates(section), share))
+
+    def _pair(self, section: RandomRouter | LengthRouter | UtilityRouter) -> tuple[str, str]:
+        candidates = self._candidates(section)
+        weak = getattr(section, "weak", None) or self.evidence.least_able(candidates)
+        strong = getattr(section, "strong", None) or self.evidence.most_able(candidates)
+        return weak, strong
+
+    def _candidates(self, section: SimpleRouter | RandomRouter | LengthRouter | UtilityRouter) -> Catalog:
+        names: Sequence[str] = section.models or self.evidence.trained_on(section) or self.catalog.ids
+        return Catalog(self.catalog[name] for name in names)
+
+
+def _rule(section: RuleSection) -> Rule:
+    return Rule(
+        name=section.name,
+        min_chars=section.min_chars,
+        max_chars=section.max_chars,
+        keywords=frozenset(word.casefold() for word in section.keywords),
+        pattern=re.compile(section.pattern) if section.pattern else None,
+        tags={tag: frozenset([v] if isinstance(v, str) else v) for tag, v in section.tags.items()},
+        needs=frozenset(section.needs),
+    )

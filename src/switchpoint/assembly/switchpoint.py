@@ -1,0 +1,109 @@
+"""Switchpoint: everything that a configuration describes, wired and ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry
+
+from switchpoint.assembly.parts import catalog_of, upstreams_of
+from switchpoint.assembly.strategies import Strategies
+from switchpoint.cascades.verifiers import checks, confidence
+from switchpoint.config.read import load, parse
+from switchpoint.config.schema import Config
+from switchpoint.core.decision import Decision
+from switchpoint.core.query import Query, text_id
+from switchpoint.core.record import Record
+from switchpoint.engine.engine import Engine
+from switchpoint.records.log import RecordLog
+from switchpoint.records.sinks import fan_out
+from switchpoint.records.telemetry import Metrics
+
+Conversation = str | Sequence[Mapping[str, Any]]
+"""A prompt, or messages in OpenAI's form."""
+
+
+class Switchpoint:
+    """Decide, call, remember.
+
+    As a context manager it flushes its records at the end. `route` only decides and calls nothing.
+
+    Raises ConfigError with every fault, ArtifactError for an artifact that cannot serve.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.catalog = catalog_of(config)
+        strategies = Strategies(config, self.catalog)
+        self.routes = strategies.routes()
+        self.auto = strategies.auto()
+        self.evidence = strategies.evidence
+        self.metrics = Metrics(CollectorRegistry())
+        self.log = None if config.records.path is None else RecordLog(config.records.path)
+        self.engine = Engine(
+            catalog=self.catalog,
+            upstreams=upstreams_of(config),
+            sink=fan_out(self.metrics) if self.log is None else fan_out(self.log, self.metrics),
+            default_model=strategies.default,
+            verifiers={"checks": checks, "confidence": confidence},
+            baseline_model=config.engine.baseline_model or strategies.default,
+            config=config.digest(),
+            artifact=self.evidence.digest(),
+            store_prompts=config.records.store_prompts,
+            max_attempts=config.engine.max_attempts,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a configuration file and wire what it describes."""
+        return cls(load(Path(path)))
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any]) -> Self:
+        """Wire a configuration given as a mapping, with the same keys as the file."""
+        return cls(parse(configuration))
+
+    def route(self, conversation: Conversation, route: str = "auto") -> Decision:
+        """Decide which model should answer; raises UnknownModel for a route that is none, NoEligibleModel."""
+        return self.engine.decide(self.routes.resolve(route), query_of(conversation))
+
+    async def run(self, conversation: Conversation, route: str = "auto") -> Record:
+        """Decide, call and record; the answer is `record.answer`. Raises NoAnswer when every attempt failed."""
+        return await self.engine.run(self.routes.resolve(route), query_of(conversation), route=route)
+
+    def close(self) -> None:
+        """Write out what is recorded."""
+        if self.log is not None:
+            self.log.close()
+
+    async def aclose(self) -> None:
+        """Release the connections, then write out what is recorded."""
+        await self.engine.close()
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def query_of(conversation: Conversation) -> Query:
+    """Return the query of a prompt or of messages; its id is the hash of what is asked."""
+    if isinstance(conversation, str):
+        return Query.of(conversation)
+    messages = tuple(conversation)
+    return Query(id=text_id(repr(messages)), messages=messages)

@@ -1,0 +1,48 @@
+"""`switchpoint check`: is the configuration right, and what does it mean?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from switchpoint.cli.output import print_json, print_table, remark
+from switchpoint.cli.setup import ConfigOption, configuration
+
+
+def command(
+    config: ConfigOption = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check a configuration: every fault with its place, or what it will do. Nothing is called."""
+    from switchpoint.assembly.switchpoint import Switchpoint
+
+    settings, source = configuration(config)
+    quiet = settings.model_copy(update={"records": settings.records.model_copy(update={"path": None})})
+    with Switchpoint(quiet) as switchpoint:
+        engine = switchpoint.engine
+        unpriced = [m.id for m in switchpoint.catalog if m.expected_cost_usd(1) is None and m.usd_per_hour is None]
+        facts = {
+            "config": settings.digest(),
+            "artifact": engine.artifact,
+            "models": list(switchpoint.catalog.ids),
+            "routes": list(switchpoint.routes.routes),
+            "auto": switchpoint.auto,
+            "default_model": engine.default_model,
+            "baseline_model": engine.baseline_model,
+            "models_without_price": unpriced,
+            "records": None if settings.records.path is None else str(settings.records.path),
+            "prompts_stored": settings.records.store_prompts,
+        }
+    if json:
+        print_json({**facts, "resolved": settings.model_dump(mode="json")} if show else facts)
+        return
+    remark(source)
+    print_table("The configuration is right", ["what", "value"], [[k, _shown(v)] for k, v in facts.items()])
+    if show:
+        print(settings.model_dump_json(indent=2))
+
+
+def _shown(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,46 @@
+"""`switchpoint explain ID`: the story of one query, as one small table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from switchpoint.cli.output import print_json, print_table
+from switchpoint.cli.records import DATABASE, plain, usd
+from switchpoint.core.record import Record
+from switchpoint.records.reader import RecordReader
+from switchpoint.records.story import Line, story
+
+COLUMNS = ("model", "quality, expected", "cost, expected", "call", "why", "what became of it", "cost USD", "seconds")
+
+
+def command(
+    id: Annotated[str, typer.Argument(help="The record's id, or enough of its beginning.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    db: Annotated[Path, typer.Option(help="The record log.")] = DATABASE,
+) -> None:
+    """Explain one decision: what was expected of each model, which was called, why, and what it cost."""
+    reader = RecordReader(db)
+    record = reader.get(id)
+    if json:
+        print_json(
+            {**plain(record), "story": story(record), "feedback": reader.feedback([record.id]).get(record.id, ())}
+        )
+        return
+    title = f"Record {record.id}: {record.route} by {record.strategy}, {record.outcome}"
+    print_table(title, COLUMNS, map(_row, story(record)), caption=_bill(record))
+
+
+def _row(line: Line) -> tuple[object, ...]:
+    expected = None if line.expected_cost_usd is None else f"{line.expected_cost_usd:.6f}"
+    became = (line.attempt, line.why, line.result, usd(line.cost_usd), line.latency_s)
+    return (line.model, line.quality, expected, *became)
+
+
+def _bill(record: Record) -> str:
+    cost, saved, baseline = usd(record.cost_usd), usd(record.saved_usd), usd(record.baseline_cost_usd)
+    paid = "The cost is unknown" if cost is None else f"Cost {cost} USD"
+    compared = "" if saved is None else f", {saved} saved: {record.baseline_model} would have cost {baseline}"
+    return f"{paid}{compared}. Decided in {record.decide_s * 1e3:.2f} ms of {record.latency_s:.2f} s."

@@ -1,0 +1,75 @@
+"""`switchpoint records`: the latest records, or what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from switchpoint.cli.output import print_json, print_table
+from switchpoint.core.record import Record
+from switchpoint.records.reader import RecordReader
+from switchpoint.records.summary import Totals
+
+DATABASE = Path("switchpoint-data/records.sqlite")
+LIST = ("id", "time (UTC)", "route", "answered by", "outcome", "calls", "cost USD", "saved USD", "seconds")
+TOTALS = ("model", "queries", "share", "cost USD", "saved USD", "seconds, p50", "p95", "failed calls", "feedback")
+
+
+def command(
+    limit: Annotated[int, typer.Option(min=1, help="How many records to show, the newest first.")] = 20,
+    model: Annotated[str | None, typer.Option(help="Only records that this model answered.")] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Show totals by model instead of records.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    db: Annotated[Path, typer.Option(help="The record log.")] = DATABASE,
+) -> None:
+    """List the latest records, or show what all of them add up to."""
+    reader = RecordReader(db)
+    if summary:
+        _show_totals(reader, json)
+        return
+    records = reader.list(limit=limit, model=model)
+    if json:
+        print_json([plain(record) for record in records])
+    else:
+        print_table("Records", LIST, map(_line, records), caption="`switchpoint explain ID` tells the story of one.")
+
+
+def plain(record: Record) -> Mapping[str, object]:
+    """Return all of a record as JSON can hold it, with the figures that are computed from it; money as exact text."""
+    computed = {"answered_by": record.answered_by, "cost_usd": record.cost_usd, "saved_usd": record.saved_usd}
+    return asdict(record) | computed
+
+
+def usd(amount: Decimal | None) -> str | None:
+    """Show money to the millionth of a dollar."""
+    return None if amount is None else f"{amount:.6f}"
+
+
+def _show_totals(reader: RecordReader, json: bool) -> None:
+    found = reader.summary()
+    if json:
+        print_json(found)
+        return
+    rows: Iterable[tuple[str, Totals]] = [(t.model or "(no answer)", t) for t in found.models] + [("all", found.total)]
+    unpriced = f"Without {found.total.unpriced} queries of unknown cost." if found.total.unpriced else None
+    print_table("Totals by the model that answered", TOTALS, (_totals(*row) for row in rows), caption=unpriced)
+
+
+def _totals(name: str, totals: Totals) -> tuple[object, ...]:
+    feedback = ", ".join(f"{metric} {value:.2f}" for metric, value in totals.feedback.items()) or None
+    money = (usd(totals.cost_usd), usd(totals.saved_usd))
+    times = (totals.latency_p50_s, totals.latency_p95_s)
+    return (name, totals.queries, f"{totals.share:.0%}", *money, *times, totals.failures, feedback)
+
+
+def _line(record: Record) -> tuple[object, ...]:
+    when = record.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    money = (usd(record.cost_usd), usd(record.saved_usd))
+    who = (record.route, record.answered_by, record.outcome, len(record.attempts))
+    return (record.id, when, *who, *money, record.latency_s)

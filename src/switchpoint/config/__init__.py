@@ -1,0 +1,1 @@
+"""switchpoint.toml as data: read once, checked whole, frozen after."""

@@ -1,0 +1,108 @@
+"""From a file to a checked configuration: all faults at once, each with its place."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from switchpoint.config.references import faults_of_reference
+from switchpoint.config.schema import Config, ReplayUpstream, UtilityRouter
+from switchpoint.core.errors import ConfigError, nearest
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file; raises ConfigError with every fault and its place. Paths in it are relative to it."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("there is no such file. Write one, or start without --config.", str(path)) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", str(path)) from error
+    return parse(raw, str(path), path.parent)
+
+
+def parse(raw: Mapping[str, Any], source: str = "configuration", base: Path = Path()) -> Config:
+    """Check a configuration; raises ConfigError with every fault and its place."""
+    config, problems = None, []
+    try:
+        config = Config.model_validate(_with_kinds(raw))
+    except ValidationError as error:
+        problems = [_problem(fault) for fault in error.errors()]
+    problems += list(faults_of_reference(raw))
+    if problems or config is None:
+        raise ConfigError(problems, source)
+    return _with_paths(config, base)
+
+
+def _with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """An upstream without a kind is OpenAI-compatible; the discriminator must see it."""
+    upstreams = raw.get("upstreams")
+    if not isinstance(upstreams, Mapping):
+        return dict(raw)
+    filled = {n: {"kind": "openai", **u} if isinstance(u, Mapping) else u for n, u in upstreams.items()}
+    return {**raw, "upstreams": filled}
+
+
+def _with_paths(config: Config, base: Path) -> Config:
+    """Make paths absolute, so that a record's hash does not depend on where the gateway was started."""
+    records = config.records
+    if records.path is not None:
+        records = records.model_copy(update={"path": (base / records.path).absolute()})
+    upstreams = {
+        name: u.model_copy(update={"data": (base / u.data).absolute()}) if isinstance(u, ReplayUpstream) else u
+        for name, u in config.upstreams.items()
+    }
+    routers = {
+        name: r.model_copy(update={"artifact": str((base / r.artifact).absolute())})
+        if isinstance(r, UtilityRouter) and r.artifact != "bundled"
+        else r
+        for name, r in config.routers.items()
+    }
+    return config.model_copy(update={"records": records, "upstreams": upstreams, "routers": routers})
+
+
+def _problem(fault: Any) -> str:
+    keys = [str(key) for key in fault["loc"]]
+    place = ".".join(key for key in keys if not _is_tag(key, keys))
+    if fault["type"] == "extra_forbidden":
+        known = sorted(_fields_at(keys[:-1]))
+        return f"{place}: unknown key.{nearest(keys[-1], known)} Known: {', '.join(known)}."
+    if fault["type"] == "missing":
+        return f"{place}: is missing."
+    got = "" if isinstance(fault["input"], Mapping) else f" Got {fault['input']!r}."
+    return f"{place}: {fault['msg']}.{got}"
+
+
+TAGS = frozenset({"openai", "fake", "replay", "cheapest", "best", "random", "length", "utility", "rules"})
+
+
+def _is_tag(key: str, keys: list[str]) -> bool:
+    """Pydantic puts the kind of a router or an upstream into the place as a third key; a person did not write it."""
+    return len(keys) > 3 and keys[2] == key and key in TAGS and keys[0] in ("routers", "upstreams")
+
+
+def _fields_at(keys: list[str]) -> set[str]:
+    """The keys that are known at a place: walk the annotations of the sections down to it."""
+    found: Any = Config
+    for key in keys:
+        found = _step(found, key)
+    return set(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else set()
+
+
+def _step(found: Any, key: str) -> Any:
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        return found.model_fields[key].annotation if key in found.model_fields else None
+    if get_origin(found) is Annotated:
+        found = get_args(found)[0]
+    if get_origin(found) in (dict, list):
+        return get_args(found)[-1]
+    kinds = [option for option in get_args(found) if key in _kinds(option)]
+    return kinds[0] if kinds else None
+
+
+def _kinds(section: Any) -> tuple[str, ...]:
+    return get_args(section.model_fields["kind"].annotation)

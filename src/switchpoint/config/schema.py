@@ -1,0 +1,187 @@
+"""The sections of switchpoint.toml, which are the glossary."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+Price = Annotated[Decimal, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A section of the file: unknown keys are faults, and nothing changes after the start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OpenAIUpstream(Section):
+    """Any OpenAI-compatible endpoint; the key is named by its environment variable, never written down."""
+
+    kind: Literal["openai"] = "openai"
+    base_url: str
+    api_key_env: str | None = None
+    headers: dict[str, str] = {}
+    connect_timeout_s: PositiveFloat = 5.0
+    first_byte_timeout_s: PositiveFloat = 60.0
+    idle_timeout_s: PositiveFloat = 30.0
+    total_timeout_s: PositiveFloat = 600.0
+
+
+class FakeUpstream(Section):
+    """Scripted answers by upstream model name, for trying a configuration without calling anybody."""
+
+    kind: Literal["fake"]
+    script: dict[str, list[str]]
+    latency_s: NonNegativeFloat = 0.0
+
+
+class ReplayUpstream(Section):
+    """Recorded answers: a folder of queries.jsonl and outcomes.jsonl; at time_scale 1 they take as long as they did."""
+
+    kind: Literal["replay"]
+    data: Path
+    time_scale: NonNegativeFloat = 0.0
+
+
+class ModelSection(Section):
+    """One callable option. Prices and context length that are not given come from the price library."""
+
+    upstream: str
+    upstream_model: str | None = None
+    parameters: dict[str, Any] = {}
+    preamble: list[dict[str, Any]] = []
+    samples: PositiveInt = 1
+    input_usd_per_mtok: Price | None = None
+    cached_input_usd_per_mtok: Price | None = None
+    output_usd_per_mtok: Price | None = None
+    usd_per_hour: Price | None = None
+    context_tokens: PositiveInt | None = None
+    can: list[Literal["tools", "vision", "json_schema", "logprobs"]] | None = None
+    tier: Literal["weak", "mid", "strong"] | None = None
+    output_tokens: PositiveInt = 300
+
+
+class Candidates(Section):
+    """What every router has: its candidates; all models unless named."""
+
+    models: list[str] | None = None
+
+
+class SimpleRouter(Candidates):
+    """The cheapest or the best candidate, whatever the query."""
+
+    kind: Literal["cheapest", "best"]
+
+
+class RandomRouter(Candidates):
+    """A draw by weight; equal weights unless given."""
+
+    kind: Literal["random"]
+    weights: dict[str, NonNegativeFloat] = {}
+
+
+class LengthRouter(Candidates):
+    """Long prompts to the strong model."""
+
+    kind: Literal["length"]
+    weak: str | None = None
+    strong: str | None = None
+    threshold: Share | None = None
+    strong_share: Share | None = None
+
+
+class UtilityRouter(Candidates):
+    """The choice by estimated quality and cost; one of willingness_usd, threshold or strong_share says how."""
+
+    kind: Literal["utility"]
+    artifact: str = "bundled"
+    willingness_usd: NonNegativeFloat | None = None
+    threshold: Share | None = None
+    strong_share: Share | None = None
+    weak: str | None = None
+    strong: str | None = None
+    explore: Share = 0.0
+    max_novelty: Share = 0.5
+
+
+class RuleSection(Section):
+    """One rule; every condition given must hold. `use` names a model, a router or a cascade."""
+
+    name: str
+    use: str
+    min_chars: PositiveInt | None = None
+    max_chars: PositiveInt | None = None
+    keywords: list[str] = []
+    pattern: str | None = None
+    tags: dict[str, str | list[str]] = {}
+    needs: list[Literal["tools", "vision", "json_schema", "logprobs"]] = []
+
+
+class RulesRouter(Section):
+    """The first rule that matches decides; `otherwise` names who decides for the rest."""
+
+    kind: Literal["rules"]
+    rules: list[RuleSection]
+    otherwise: str
+
+
+class CascadeSection(Section):
+    """Cheap first; the next model where the verifier's score stays below the threshold."""
+
+    kind: Literal["threshold"] = "threshold"
+    models: Annotated[list[str], Field(min_length=2)]
+    verifier: str
+    threshold: Share
+
+
+class EngineSection(Section):
+    """How calls are made, and where a query goes when deciding fails."""
+
+    default_model: str | None = None
+    baseline_model: str | None = None
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    backoff_s: NonNegativeFloat = 0.5
+    max_attempts: PositiveInt = 10
+
+
+class RecordsSection(Section):
+    """Where records go; prompts and answers are kept only if `store_prompts` says so."""
+
+    path: Path | None = Path("switchpoint-data/records.sqlite")
+    store_prompts: bool = False
+
+
+class GatewaySection(Section):
+    """Where the gateway listens, and what `auto` stands for."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    auto: str | None = None
+    max_body_mb: PositiveFloat = 20.0
+
+
+Upstream = Annotated[OpenAIUpstream | FakeUpstream | ReplayUpstream, Field(discriminator="kind")]
+Router = Annotated[
+    SimpleRouter | RandomRouter | LengthRouter | UtilityRouter | RulesRouter, Field(discriminator="kind")
+]
+
+
+class Config(Section):
+    """The whole file."""
+
+    upstreams: dict[str, Upstream]
+    models: dict[str, ModelSection]
+    routers: dict[str, Router] = {}
+    cascades: dict[str, CascadeSection] = {}
+    engine: EngineSection = EngineSection()
+    records: RecordsSection = RecordsSection()
+    gateway: GatewaySection = GatewaySection()
+
+    def digest(self) -> str:
+        """Return the hash that every record carries: of the resolved configuration, which holds no secret."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]

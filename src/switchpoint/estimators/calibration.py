@@ -1,0 +1,61 @@
+"""Calibration: making predicted probabilities honest, and measuring how honest they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from switchpoint.core.query import BoolArray, FloatArray
+from switchpoint.estimators.logistic import solve
+
+FOLDS = 5
+SLOPE_RIDGE = 4.0
+INTERCEPT_RIDGE = 1.0
+
+
+class Platt(NamedTuple):
+    """A line per model on its logits (Platt 1999); slope, intercept : shape (n_models,).
+
+    Differs: the line is shrunk to the identity, so that few rows change nothing, and targets may be fractions.
+    """
+
+    slope: FloatArray
+    intercept: FloatArray
+
+    @classmethod
+    def fit(cls, logits: FloatArray, quality: FloatArray) -> Self:
+        """Fit to logits of rows that their members were not fitted on, both of shape (n_rows, n_models)."""
+        lines = [_line(z[~np.isnan(q)], q[~np.isnan(q)]) for z, q in zip(logits.T, quality.T, strict=True)]
+        slope, intercept = np.array(lines).T
+        # A falling line would turn the order of the queries around on the word of noise.
+        return cls(np.maximum(slope, 0.0), intercept)
+
+    def apply(self, logits: FloatArray) -> FloatArray:
+        """Return calibrated logits, shape (n_rows, n_models)."""
+        return logits * self.slope + self.intercept
+
+
+def _line(logits: FloatArray, quality: FloatArray) -> FloatArray:
+    x = np.column_stack([logits, np.ones(len(logits))])
+    return solve(x, quality, ridge=np.array([SLOPE_RIDGE, INTERCEPT_RIDGE]), offset=logits) + np.array([1.0, 0.0])
+
+
+def folds(n_rows: int, seed: int = 0) -> Iterator[tuple[BoolArray, BoolArray]]:
+    """Yield (train, test) masks of `FOLDS` random parts of equal size; with fewer rows than folds, none."""
+    if n_rows < FOLDS:
+        return
+    part = np.random.default_rng(seed).permutation(n_rows) % FOLDS
+    for fold in range(FOLDS):
+        yield part != fold, part == fold
+
+
+def expected_calibration_error(predicted: FloatArray, observed: FloatArray, n_bins: int = 10) -> float:
+    """Mean distance between predicted and observed quality over bins of equal size, in [0, 1]; both shape (n_rows,).
+
+    Source: Naeini et al. 2015. Differs: bins hold equally many rows, not equally long intervals.
+    """
+    bins = np.array_split(np.argsort(predicted, kind="stable"), n_bins)
+    gaps = [abs(predicted[b].mean() - observed[b].mean()) * len(b) for b in bins if len(b)]
+    return float(sum(gaps) / len(predicted))

@@ -1,0 +1,79 @@
+"""Clusters: texts of a kind share their fortunes, so a text's quality is that of its neighbourhood, shrunk to the mean."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from switchpoint.core.query import FloatArray
+from switchpoint.estimators.logistic import logit
+
+SHARPNESS = 15.0
+"""Of the soft assignment: weights are softmax(SHARPNESS · cosine)."""
+PRIOR_ROWS = 20.0
+"""How many rows of the overall mean every cluster starts with."""
+MAX_CLUSTERS = 32
+ROWS_PER_CLUSTER = 30
+ROUNDS = 20
+
+
+class Clusters(NamedTuple):
+    """Soft k-means clusters and the mean quality in each.
+
+    centroids : shape (dim, n_clusters), columns of norm 1; quality : shape (n_clusters, n_models), shrunk means.
+    """
+
+    centroids: FloatArray
+    quality: FloatArray
+
+    @classmethod
+    def fit(cls, vectors: FloatArray, quality: FloatArray, seed: int = 0) -> Self:
+        """Cluster the vectors, shape (n_texts, dim), and average quality, shape (n_texts, n_models), NaN left out."""
+        centroids = kmeans(vectors, max(1, min(MAX_CLUSTERS, len(vectors) // ROWS_PER_CLUSTER)), seed).T
+        observed = ~np.isnan(quality)
+        known = np.where(observed, quality, 0.0)
+        # One row of one half stands for no knowledge at all.
+        overall = (known.sum(axis=0) + 0.5) / (observed.sum(axis=0) + 1)
+        share = _share(vectors, centroids)
+        means = (share.T @ known + PRIOR_ROWS * overall) / (share.T @ observed + PRIOR_ROWS)
+        return cls(centroids.astype(np.float32), means.astype(np.float32))
+
+    def logits(self, vectors: FloatArray) -> FloatArray:
+        """Return shape (n_texts, n_models)."""
+        return logit(_share(vectors, self.centroids) @ self.quality, 0.02)
+
+
+def _share(vectors: FloatArray, centroids: FloatArray) -> FloatArray:
+    # Cosines are at most 1, so the exponent needs no further guard.
+    weights = np.exp(SHARPNESS * (vectors @ centroids - 1))
+    share: FloatArray = weights / np.add.reduce(weights, axis=1, keepdims=True)
+    return share
+
+
+def kmeans(x: FloatArray, n_clusters: int, seed: int = 0) -> FloatArray:
+    """Spherical k-means (Dhillon & Modha 2001), seeded by k-means++; returns unit centroids, shape (n_clusters, dim).
+
+    x : shape (n_rows, dim), rows of norm 1. A cluster that loses its rows keeps its place.
+    """
+    if not len(x):
+        return np.zeros((n_clusters, x.shape[1]), dtype=np.float32)
+    centroids = _spread(x, n_clusters, np.random.default_rng(seed))
+    for _ in range(ROUNDS):
+        nearest = np.argmax(x @ centroids.T, axis=1)
+        sums = np.zeros_like(centroids)
+        np.add.at(sums, nearest, x)
+        norms = np.linalg.norm(sums, axis=1, keepdims=True)
+        centroids = np.where(norms > 0, sums / np.maximum(norms, 1e-12), centroids)
+    return centroids
+
+
+def _spread(x: FloatArray, n_clusters: int, rng: np.random.Generator) -> FloatArray:
+    """Choose rows far from each other: each next one with probability proportional to its squared distance."""
+    chosen = [int(rng.integers(len(x)))]
+    distance = 1 - x @ x[chosen[0]]
+    while len(chosen) < n_clusters:
+        weight = np.maximum(distance, 0).astype(np.float64) + 1e-12
+        chosen.append(int(rng.choice(len(x), p=weight / weight.sum())))
+        distance = np.minimum(distance, 1 - x @ x[chosen[-1]])
+    return x[chosen].astype(np.float32)

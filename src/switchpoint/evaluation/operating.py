@@ -1,0 +1,172 @@
+"""Operating points: the threshold or the willingness to pay that meets a target on recorded outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from switchpoint.core.errors import ConfigError, DataError
+from switchpoint.core.estimate import Estimates
+from switchpoint.core.outcome import Outcomes
+from switchpoint.core.protocols import Policy
+from switchpoint.core.query import FloatArray
+from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, Statistic, intervals, mean_of
+from switchpoint.evaluation.curve import Ranking
+from switchpoint.evaluation.family import willingnesses
+from switchpoint.evaluation.replay import choose, played
+from switchpoint.evaluation.two_model import Pair
+from switchpoint.routers.policies import MaxUtility, StrongIfWorth, win_rate
+
+SWEEP = 399
+"""Operating points tried between the cheapest and the best, for more than two models."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What to reach; exactly one is given.
+
+    share : of calls to the strong model. quality : in parts of the best single model's. usd_per_1k : mean cost at most.
+    """
+
+    share: float | None = None
+    quality: float | None = None
+    usd_per_1k: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in self._given().items() if value is not None}
+        if len(given) != 1:
+            raise ConfigError(f"Give exactly one target of share, quality and usd_per_1k. Got {given or 'none'}.")
+        for name, value in given.items():
+            if not 0 <= value <= (1 if name == "share" else np.inf):
+                allowed = "in [0, 1]" if name == "share" else "0 or more"
+                raise ConfigError(f"The target {name} must be {allowed}. Got {value}.")
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value:g}" for name, value in self._given().items() if value is not None)
+
+    def _given(self) -> dict[str, float | None]:
+        return {"share": self.share, "quality": self.quality, "usd_per_1k": self.usd_per_1k}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """A setting of a router and what it gave on the outcomes that it was tuned on.
+
+    setting : "threshold" (on the win rate of the strong model) or "willingness_usd".
+    share : of queries that went to the strong model; None without a pair.
+    quality_ratio : quality in parts of the best single model's. cost_usd_per_1k : None where a cost is unknown.
+    """
+
+    setting: str
+    value: float
+    pair: Pair | None
+    n_queries: int
+    best_single_model: str
+    share: float | None
+    quality: Interval
+    quality_ratio: Interval
+    cost_usd_per_1k: Interval | None
+
+
+class _Swept(NamedTuple):
+    """Operating points in the order of rising cost; each array of shape (n_points,)."""
+
+    value: FloatArray
+    share: FloatArray
+    quality: FloatArray
+    cost_usd: FloatArray
+
+
+def operating_point(
+    seen: Estimates,
+    outcomes: Outcomes,
+    target: Target,
+    *,
+    best_single: str,
+    pair: Pair | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> OperatingPoint:
+    """Find the setting that meets the target: exactly, over every cut, for a pair; else over `SWEEP` points.
+
+    A share is met as nearly as ties allow, a quality at the lowest cost or share, a cost with the highest quality.
+    Raises ConfigError where no setting meets the target, or it needs a pair or costs that are not there.
+    """
+    if pair is None and np.isnan(seen.cost_usd).any():
+        raise ConfigError("More than two models are compared by cost, and some cost is unknown. Name weak and strong.")
+    swept = _willingness_sweep(seen, outcomes) if pair is None else _threshold_sweep(seen, outcomes, pair)
+    best = float(outcomes.mean_quality()[outcomes.column(best_single)])
+    value = float(swept.value[_meet(swept, target, best)])
+    policy: Policy = MaxUtility(value) if pair is None else StrongIfWorth(pair.weak, pair.strong, value)
+    game = played(outcomes, choose(policy, seen))
+    singles = outcomes.quality[:, outcomes.column(best_single)]
+    statistics: dict[str, Statistic] = {
+        "quality": mean_of(game.quality),
+        "ratio": partial(_ratio, game.quality, singles),
+        "usd": mean_of(game.cost_usd * 1_000),
+    }
+    found = intervals(statistics, len(outcomes), resamples, seed)
+    return OperatingPoint(
+        setting="willingness_usd" if pair is None else "threshold",
+        value=value,
+        pair=pair,
+        n_queries=len(outcomes),
+        best_single_model=best_single,
+        share=None if pair is None else float((game.columns == outcomes.column(pair.strong)).mean()),
+        quality=found["quality"],
+        quality_ratio=found["ratio"],
+        cost_usd_per_1k=None if np.isnan(found["usd"].value) else found["usd"],
+    )
+
+
+def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair) -> _Swept:
+    weak, strong = (outcomes.column(model) for model in pair)
+    both = ~np.isnan(outcomes.quality[:, [weak, strong]]).any(axis=1)
+    if not both.any():
+        raise DataError(f"{outcomes.name}: {pair.weak} and {pair.strong} were observed on no query together.")
+    rate = win_rate(seen.quality[both], weak, strong)
+    ranking = Ranking(rate)
+    quality = ranking.curve(outcomes.quality[both, weak], outcomes.quality[both, strong])
+    cost = ranking.curve(outcomes.cost_usd[both, weak], outcomes.cost_usd[both, strong])
+    blocks = rate[ranking.order][ranking.starts]
+    # Between two blocks any threshold cuts alike; the middle is the farthest from both.
+    cuts = np.concatenate([[min(1.0, blocks[0] + 1e-9)], (blocks[:-1] + blocks[1:]) / 2, [0.0]])
+    return _Swept(cuts, quality.share, quality.quality, cost.quality)
+
+
+def _willingness_sweep(seen: Estimates, outcomes: Outcomes) -> _Swept:
+    values = willingnesses(seen, SWEEP)
+    games = [played(outcomes, choose(MaxUtility(float(value)), seen)) for value in values]
+    quality = np.array([np.nanmean(game.quality) for game in games])
+    cost = np.array([np.nan if np.isnan(game.cost_usd).all() else np.nanmean(game.cost_usd) for game in games])
+    return _Swept(values, np.full(len(values), np.nan), quality, cost)
+
+
+def _meet(swept: _Swept, target: Target, best: float) -> int:
+    if target.share is not None:
+        if np.isnan(swept.share).any():
+            raise ConfigError("A target share is of the strong model's calls. Name weak and strong.")
+        return int(np.abs(swept.share - target.share).argmin())
+    if target.quality is not None:
+        reached = swept.quality >= target.quality * best
+        if not reached.any():
+            top = f"the highest is {swept.quality.max() / best:.4f}"
+            raise ConfigError(f"No setting reaches {target.quality:g} of the best single model's quality; {top}.")
+        spent = swept.share if np.isnan(swept.cost_usd).any() else swept.cost_usd
+        return int(np.where(reached, spent, np.inf).argmin())
+    assert target.usd_per_1k is not None
+    if np.isnan(swept.cost_usd).any():
+        raise ConfigError("A target cost needs outcomes with costs, and some are unknown.")
+    affordable = swept.cost_usd * 1_000 <= target.usd_per_1k
+    if not affordable.any():
+        low = swept.cost_usd.min() * 1_000
+        raise ConfigError(f"No setting costs at most {target.usd_per_1k:g} USD per 1,000; the lowest is {low:.4g}.")
+    return int(np.where(affordable, swept.quality, -np.inf).argmax())
+
+
+def _ratio(quality: FloatArray, single: FloatArray, drawn: FloatArray) -> FloatArray:
+    ratio: FloatArray = mean_of(quality)(drawn) / mean_of(single)(drawn)
+    return ratio

@@ -1,0 +1,74 @@
+"""Assess: read the data, take leaks out, make the router, evaluate it. One sequence, no arithmetic of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+from switchpoint.core.errors import DataError
+from switchpoint.core.outcome import Outcomes
+from switchpoint.evaluation.evaluate import evaluate
+from switchpoint.evaluation.report import Evaluation
+from switchpoint.learning.datasets import Folder, Split, read, read_many, without_overlap
+from switchpoint.learning.routers import make_router, options, recipe
+
+Say = Callable[[str], None]
+
+
+def assess(
+    router: str,
+    *,
+    test: Folder,
+    test_split: Split = "test",
+    train: Sequence[Folder] = (),
+    train_split: Split = "train",
+    models: Sequence[str] | None = None,
+    weak: str | None = None,
+    strong: str | None = None,
+    say: Say = lambda text: None,
+) -> Evaluation:
+    """Evaluate a router by name on one folder, trained on others where it learns.
+
+    Training rows whose text stands in the test are removed first. Models are those of the test that the training has
+    outcomes of too; without training data and without `models`, the named pair. `say` is told what a person should
+    know meanwhile.
+
+    Raises DataError, ConfigError or UnknownModel.
+    """
+    found = recipe(router)
+    if models is None and not train and weak is not None and strong is not None:
+        models = (weak, strong)
+    tested = read(test, test_split, models)
+    known, removed = None, 0
+    if train:
+        known, removed = without_overlap(read_many(train, train_split, say=say), tested)
+        say(f"{removed} training rows whose text stands in the test were removed; {len(known)} are left.")
+        known, tested = _common(known, tested, say)
+    start = perf_counter()
+    estimator = make_router(router, known, options(tested.models, weak, strong))
+    seconds = perf_counter() - start
+    return evaluate(
+        estimator,
+        tested,
+        router=router,
+        train=known,
+        weak=weak,
+        strong=strong,
+        probabilities=found.probabilities,
+        train_s=seconds if found.learns else None,
+        n_train_removed=removed,
+    )
+
+
+def _common(train: Outcomes, test: Outcomes, say: Say) -> tuple[Outcomes, Outcomes]:
+    """Return both with the models that both have outcomes of, in the order of the test."""
+    shared = [model for model in test.models if model in train.models]
+    if not shared:
+        raise DataError(
+            f"No model stands in the training data and in the test: {train.name} has {', '.join(train.models)}; "
+            f"{test.name} has {', '.join(test.models)}."
+        )
+    missing = [model for model in test.models if model not in train.models]
+    if missing:
+        say(f"Not evaluated, since {train.name} has no outcome of them: {', '.join(missing)}.")
+    return train.of(shared), test.of(shared)

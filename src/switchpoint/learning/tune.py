@@ -1,0 +1,169 @@
+"""Tune: choose the operating point of a router on recorded outcomes, and say how to write it down."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from switchpoint.core.errors import ConfigError
+from switchpoint.core.estimate import Prediction
+from switchpoint.core.outcome import Outcomes
+from switchpoint.core.protocols import Estimator
+from switchpoint.core.query import IntArray
+from switchpoint.evaluation.baselines import best_single
+from switchpoint.evaluation.operating import OperatingPoint, Target, operating_point
+from switchpoint.evaluation.replay import estimates
+from switchpoint.evaluation.report import Sheet, cells
+from switchpoint.evaluation.two_model import pair_of
+from switchpoint.learning.datasets import Folder, Split, read_many
+from switchpoint.learning.routers import make_router, options, recipe
+
+FOLDS = 5
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """The operating point found; name : of the router in the configuration; out_of_fold : whether it was trained."""
+
+    name: str
+    dataset: str
+    target: str
+    point: OperatingPoint
+    out_of_fold: bool
+
+    @property
+    def toml(self) -> str:
+        """The lines for switchpoint.toml."""
+        point = self.point
+        name = self.name if re.fullmatch(r"[\w-]+", self.name, re.ASCII) else json.dumps(self.name)
+        lines = [f"[routers.{name}]", 'kind = "utility"', f"{point.setting} = {_number(point.value)}"]
+        if point.pair is not None:
+            lines += [f"{role} = {json.dumps(model)}" for role, model in point.pair._asdict().items()]
+        return "\n".join(lines)
+
+    def sheet(self) -> Sheet:
+        """Return the table for people."""
+        point = self.point
+        judged = "out of fold" if self.out_of_fold else "as it is"
+        return Sheet(
+            f"{self.name} on {self.dataset}, target {self.target}",
+            ("figure", "value", "95 %"),
+            [
+                (point.setting, point.value, None),
+                ("share of strong calls", point.share, None),
+                ("quality", *cells(point.quality)),
+                (f"in parts of {point.best_single_model}", *cells(point.quality_ratio)),
+                ("USD per 1,000", *cells(point.cost_usd_per_1k)),
+            ],
+            f"{point.n_queries} queries, judged {judged}; 95 % bootstrap intervals by query.",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values; an infinite willingness is the string "inf", which TOML writes without quotes."""
+        point = self.point
+        return {
+            "router": self.name,
+            "dataset": self.dataset,
+            "n_queries": point.n_queries,
+            "target": self.target,
+            point.setting: point.value if math.isfinite(point.value) else "inf",
+            "weak": point.pair and point.pair.weak,
+            "strong": point.pair and point.pair.strong,
+            "strong_share": point.share,
+            "best_single_model": point.best_single_model,
+            "quality": list(point.quality),
+            "quality_of_best_single": list(point.quality_ratio),
+            "cost_usd_per_1k": point.cost_usd_per_1k and list(point.cost_usd_per_1k),
+            "out_of_fold": self.out_of_fold,
+            "toml": self.toml,
+        }
+
+
+def tune(
+    data: Sequence[Folder],
+    target: Target,
+    *,
+    router: str = "default",
+    artifact: Folder | None = None,
+    split: Split = "train",
+    models: Sequence[str] | None = None,
+    weak: str | None = None,
+    strong: str | None = None,
+    say: Say = lambda text: None,
+) -> Tuned:
+    """Find the setting of a router by name, or of an artifact, that meets the target on these outcomes.
+
+    A router that learns is judged out of fold: each fifth of the queries by what was trained on the others. An
+    artifact is judged as it is; on the rows that it was trained on that flatters it.
+
+    Raises ConfigError for a target that cannot be met, DataError and UnknownModel as reading does, ArtifactError.
+    """
+    outcomes = read_many(data, split, models, say=say)
+    name, out_of_fold = router, artifact is None and recipe(router).learns
+    if artifact is not None:
+        name = Path(artifact).name
+        outcomes, prediction = _by_artifact(Path(artifact), outcomes, models)
+    elif out_of_fold:
+        prediction = _out_of_fold(router, outcomes, weak, strong, say)
+    else:
+        estimator = make_router(router, outcomes, options(outcomes.models, weak, strong))
+        prediction = _columns(estimator, outcomes)
+    point = operating_point(
+        estimates(prediction, outcomes, outcomes.mean_cost_usd()),
+        outcomes,
+        target,
+        best_single=best_single(outcomes),
+        pair=pair_of(outcomes.models, outcomes.mean_quality(), weak, strong),
+    )
+    return Tuned(name=name, dataset=outcomes.name, target=str(target), point=point, out_of_fold=out_of_fold)
+
+
+def folds(outcomes: Outcomes, n_folds: int = FOLDS) -> list[IntArray]:
+    """Split the rows by each query's own draw into folds that are never empty, always the same."""
+    if len(outcomes) < n_folds:
+        raise ConfigError(f"{outcomes.name}: {n_folds} folds need at least {n_folds} queries. Got {len(outcomes)}.")
+    order = np.argsort([query.draw for query in outcomes.queries], kind="stable")
+    return [np.sort(fold) for fold in np.array_split(order, n_folds)]
+
+
+def _out_of_fold(router: str, outcomes: Outcomes, weak: str | None, strong: str | None, say: Say) -> Prediction:
+    mean = np.full(outcomes.quality.shape, np.nan)
+    chosen = options(outcomes.models, weak, strong)
+    for number, held_out in enumerate(folds(outcomes), start=1):
+        say(f"Training without part {number} of {FOLDS} …")
+        rest = np.setdiff1d(np.arange(len(outcomes)), held_out)
+        estimator = make_router(router, outcomes.take(rest), chosen)
+        mean[held_out] = _columns(estimator, outcomes.take(held_out)).mean
+    return Prediction(mean=mean)
+
+
+def _by_artifact(folder: Path, outcomes: Outcomes, models: Sequence[str] | None) -> tuple[Outcomes, Prediction]:
+    from switchpoint.estimators.artifact import load_estimator
+
+    estimator = load_estimator(folder)
+    known = [model for model in outcomes.models if model in estimator.models_] if models is None else list(models)
+    if not known:
+        raise ConfigError(f"{folder}: none of its models ({', '.join(estimator.models_)}) stands in {outcomes.name}.")
+    outcomes = outcomes.of(known)
+    return outcomes, _columns(estimator, outcomes)
+
+
+def _columns(estimator: Estimator, outcomes: Outcomes) -> Prediction:
+    """Predict for the outcomes' queries, columns in their order."""
+    missing = [model for model in outcomes.models if model not in estimator.models_]
+    if missing:
+        raise ConfigError(f"The router knows nothing of {', '.join(missing)}. Choose models it knows.")
+    made = estimator.predict(outcomes.queries)
+    return Prediction(mean=made.mean[:, [estimator.models_.index(model) for model in outcomes.models]])
+
+
+def _number(value: float) -> str:
+    return "inf" if math.isinf(value) else repr(value)

@@ -1,0 +1,177 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchpoint.core.errors import ConfigError, DataError, UnknownModel
+from switchpoint.evaluation.baselines import Constant
+from switchpoint.evaluation.evaluate import evaluate
+from switchpoint.evaluation.report import POLICIES
+from tests.evaluation.toys import Table, make_outcomes
+
+QUALITY = [[0.0, 1.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+COST = [1.0, 5.0]
+TEST = make_outcomes(QUALITY, COST, models=["mini", "max"])
+TRAIN = make_outcomes(QUALITY, COST, models=["mini", "max"], name="train")
+CONTRACT = {
+    "router", "dataset", "n_queries", "models", "quality", "cost_usd_per_1k", "two_model", "aiq",
+    "cost_ratio_at_98pct_of_best", "ece", "train_s", "decide_us", "n_train_removed",
+}  # fmt: skip
+
+
+def measured(mean, test=TEST, train=TRAIN, novelty=None, **given):
+    return evaluate(Table(test, mean, novelty), test, router="toy", train=train, resamples=50, **given)
+
+
+def test_the_report_keeps_the_contract_of_the_command():
+    report = json.loads(json.dumps(measured(QUALITY).to_json()))
+
+    assert report.keys() >= CONTRACT
+    assert report["quality"].keys() >= {"router", "best_single", "best_single_model", "random", "oracle"}
+    assert {len(report["quality"][name]) for name in POLICIES} == {3}
+    assert {len(report["two_model"][name]) for name in ("apgr", "cpt50", "cpt80", "apgr_length", "apgr_oracle")} == {3}
+    assert report["two_model"]["strong"] == report["quality"]["best_single_model"] == "max"
+
+
+def test_a_router_that_knows_the_outcomes_is_as_good_as_the_oracle():
+    found = measured(QUALITY)
+
+    assert found.quality["router"] == found.quality["oracle"]
+    assert found.two_model.apgr == found.two_model.apgr_oracle
+    assert found.ece == found.brier == 0
+
+
+def test_ties_cost_a_router_at_its_own_choice_what_the_best_single_model_costs():
+    found = measured(QUALITY)
+
+    # Only one query is answered better by the cheap model; the oracle also takes it for the two ties.
+    assert found.cost_usd_per_1k["router"].value == pytest.approx(1_000 * (1 + 5 * 5) / 6)
+    assert found.cost_usd_per_1k["oracle"].value == pytest.approx(1_000 * (3 + 5 * 3) / 6)
+
+
+def test_a_router_that_sees_no_gain_keeps_the_best_single_model():
+    found = measured([[0.5, 0.5]] * 6)
+
+    assert found.quality["router"] == found.quality["best_single"]
+    assert found.shares == {"mini": 0.0, "max": 1.0}
+    assert found.gain_over_best_single == (0.0, 0.0, 0.0)
+
+
+def test_a_router_on_unknown_ground_keeps_the_best_single_model():
+    assert measured(QUALITY, novelty=0.9).shares == {"mini": 0.0, "max": 1.0}
+    assert measured(QUALITY, novelty=0.1).shares["mini"] == pytest.approx(1 / 6)
+
+
+def test_the_best_single_model_is_chosen_on_the_training_rows():
+    train = make_outcomes([[1.0, 0.0]] * 6, COST, models=["mini", "max"])
+
+    found = measured(QUALITY, train=train)
+
+    assert found.best_single_model == "mini"
+    assert found.quality["best_single"].value == pytest.approx(2 / 6)
+
+
+def test_without_training_rows_the_strong_model_is_taken_and_it_is_said():
+    found = measured(QUALITY, train=None, weak="mini", strong="max")
+
+    assert found.best_single_model == "max"
+    assert any("taken to be the strong one" in note for note in found.notes)
+
+
+def test_without_training_rows_and_a_pair_the_best_single_model_is_unknown():
+    test = make_outcomes(np.eye(3), [1.0, 2.0, 3.0])
+
+    found = measured(np.full((3, 3), 0.5), test=test, train=None)
+
+    assert found.best_single_model is None
+    assert "best_single" not in found.quality
+    assert found.to_json()["quality"]["best_single"] is None
+    assert any("best single model is unknown" in note for note in found.notes)
+
+
+def test_an_unknown_cost_is_null_and_never_zero():
+    test = make_outcomes(QUALITY, models=["mini", "max"])
+
+    report = measured(QUALITY, test=test, train=test).to_json()
+
+    assert set(report["cost_usd_per_1k"].values()) == {None}
+    assert report["aiq"] is report["cost_ratio_at_98pct_of_best"] is None
+
+
+def test_rows_that_were_not_observed_never_count_as_wrong():
+    sparse = make_outcomes([[0.5, 1.0], [np.nan, 1.0], [0.5, np.nan]], models=["mini", "max"])
+
+    found = measured([[0.0, 1.0]] * 3, test=sparse, train=sparse)
+
+    assert found.quality["router"].value == found.quality["best_single"].value == 1.0
+    assert found.quality["cheapest"].value == 0.5
+    assert found.two_model.n_queries == 1
+    assert any("1 of the router's 3 choices" in note for note in found.notes)
+
+
+def test_where_the_strong_model_is_not_better_there_is_no_gap_to_recover():
+    found = measured(QUALITY, weak="max", strong="mini")
+
+    assert found.two_model is None
+    assert any("no gap to recover" in note for note in found.notes)
+
+
+def test_half_a_pair_or_an_unknown_one_is_refused():
+    with pytest.raises(ConfigError, match="Name both models"):
+        measured(QUALITY, weak="mini")
+    with pytest.raises(UnknownModel, match="Did you mean 'mini'"):
+        measured(QUALITY, weak="mimi", strong="max")
+    with pytest.raises(ConfigError, match="twice"):
+        measured(QUALITY, weak="mini", strong="mini")
+
+
+def test_a_router_that_does_not_know_a_model_of_the_test_is_refused():
+    with pytest.raises(DataError, match="knows nothing of max"):
+        evaluate(Constant(["mini"], np.array([0.5])), TEST, router="toy", train=TRAIN)
+
+
+def test_scores_that_are_no_probabilities_are_not_judged_as_such():
+    assert measured(QUALITY, probabilities=False).ece is None
+
+
+grades = st.sampled_from([0.0, 0.5, 1.0])
+tables = st.lists(st.tuples(*[grades] * 6), min_size=2, max_size=8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(tables, st.permutations([0, 1, 2]))
+def test_the_order_of_the_models_does_not_change_the_figures(table, order):
+    quality, mean = np.array(table)[:, :3], np.array(table)[:, 3:] + [0.0, 0.01, 0.02]
+    costs = np.array([1.0, 2.0, 4.0])
+
+    def figures(columns):
+        test = make_outcomes(quality[:, columns], costs[columns], models=[f"m{i}" for i in columns])
+        report = measured(mean[:, columns], test=test, train=test, weak="m0", strong="m2").to_json()
+        return [report[name] for name in ("quality", "cost_usd_per_1k", "two_model", "ece", "shares")]
+
+    here, there = figures([0, 1, 2]), figures(list(order))
+
+    assert json.dumps(here, sort_keys=True) == json.dumps(there, sort_keys=True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(tables)
+def test_no_policy_is_better_than_the_oracle(table):
+    quality, mean = np.array(table)[:, :3], np.array(table)[:, 3:]
+    test = make_outcomes(quality, [1.0, 2.0, 4.0])
+
+    found = measured(mean, test=test, train=test)
+
+    assert all(found.quality["oracle"].value >= q.value - 1e-12 for q in found.quality.values())
+
+
+def test_the_tables_for_people_show_every_baseline_and_never_a_number_that_is_not_known():
+    test = make_outcomes(QUALITY, models=["mini", "max"])
+
+    sheets = list(measured(QUALITY, test=test, train=test).sheets())
+
+    assert [row[0] for row in sheets[0].rows] == list(POLICIES)
+    assert {row[3] for row in sheets[0].rows} == {None}
+    assert "nan" not in str(sheets)

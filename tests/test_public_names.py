@@ -1,0 +1,28 @@
+"""What `import switchpoint` gives, and what it costs."""
+
+import subprocess
+import sys
+
+import pytest
+
+import switchpoint
+
+
+@pytest.mark.parametrize("name", switchpoint.__all__)
+def test_every_public_name_can_be_had(name: str) -> None:
+    assert getattr(switchpoint, name).__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        _ = switchpoint.Nonsense
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    code = (
+        "import switchpoint, sys; print([m for m in ('numpy', 'aiohttp', 'pydantic', 'sklearn') if m in sys.modules])"
+    )
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.strip() == "[]"
