@@ -139,3 +139,25 @@ def test_any_bytes_are_an_answer_or_a_named_error(data: bytes) -> None:
         assert isinstance(read_chunk(data, FAILURES).text, str)
     except UpstreamError as error:
         assert "upstream 'acme'" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("delta", "speaks"),
+    [
+        (b'{"role":"assistant","content":""}', False),
+        (b'{"role":"assistant","content":null,"tool_calls":null}', False),
+        (b'{"content":"4"}', True),
+        (b'{"reasoning_content":"hm"}', True),
+        (b'{"tool_calls":[{"index":0,"function":{"name":"f"}}]}', True),
+        (b'{"refusal":"no"}', True),
+    ],
+)
+def test_a_chunk_speaks_once_it_holds_a_part_of_the_answer(delta: bytes, speaks: bool) -> None:
+    assert read_chunk(b'{"choices":[{"index":0,"delta":' + delta + b"}]}", Failures("up")).speaks is speaks
+
+
+def test_the_end_of_an_answer_speaks_and_usage_alone_does_not() -> None:
+    end = b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}'
+
+    assert read_chunk(end, Failures("up")).speaks
+    assert not read_chunk(b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}', Failures("up")).speaks

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from math import log
 from typing import TypeVar
 
 from switchpoint.config.schema import Config, FakeUpstream, ModelSection, OpenAIUpstream, ReplayUpstream
 from switchpoint.core.catalog import Catalog
-from switchpoint.core.model import TIERS, Model
+from switchpoint.core.model import Model
 from switchpoint.core.prices import ListPrice, list_price
 from switchpoint.core.protocols import Upstream
 
@@ -74,23 +73,3 @@ def _upstream(name: str, section: OpenAIUpstream | FakeUpstream | ReplayUpstream
     from switchpoint.upstreams.replay import Replay
 
     return Replay.from_jsonl(section.data, time_scale=section.time_scale, name=name)
-
-
-def stated_ability(catalog: Catalog) -> dict[str, float]:
-    """Return how able each model is said to be, about 0 to 1: by its tier, else by where its price lies among all.
-
-    Before there are outcomes this is all that is known. A model with neither is taken for a middling one.
-    """
-    prices = {model.id: _price(model) for model in catalog}
-    known = [log(price) for price in prices.values() if price is not None]
-    low, high = (min(known), max(known)) if known else (0.0, 0.0)
-    return {model.id: TIERS[model.tier] if model.tier else _position(prices[model.id], low, high) for model in catalog}
-
-
-def _price(model: Model) -> float | None:
-    price = model.expected_cost_usd(500)
-    return price if price else None
-
-
-def _position(price: float | None, low: float, high: float) -> float:
-    return 0.5 if price is None or high <= low else (log(price) - low) / (high - low)

@@ -11,6 +11,7 @@ from switchpoint.cli.setup import ConfigOption, configuration
 
 if TYPE_CHECKING:
     from switchpoint.core.model import Model
+    from switchpoint.estimators.abilities import Ability
 
 
 def command(
@@ -18,12 +19,12 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the models: prices, limits, capabilities, and how able each is said to be."""
-    from switchpoint.assembly.parts import catalog_of, stated_ability
+    from switchpoint.assembly.parts import catalog_of
+    from switchpoint.estimators.abilities import stated_abilities
 
     settings, source = configuration(config)
     catalog = catalog_of(settings)
-    ability = stated_ability(catalog)
-    rows = [_row(model, ability[model.id]) for model in catalog]
+    rows = [_row(model, ability) for model, ability in zip(catalog, stated_abilities(catalog.models), strict=True)]
     if json:
         print_json(rows)
         return
@@ -32,7 +33,7 @@ def command(
     print_table("Models", columns, [list(row.values()) for row in rows], caption="USD per million tokens; – is unknown")
 
 
-def _row(model: Model, ability: float) -> dict[str, Any]:
+def _row(model: Model, ability: Ability) -> dict[str, Any]:
     return {
         "model": model.id,
         "upstream": model.upstream,
@@ -43,8 +44,8 @@ def _row(model: Model, ability: float) -> dict[str, Any]:
         "context_tokens": model.context_tokens,
         "can": None if model.can is None else " ".join(sorted(model.can)),
         "samples": model.samples,
-        "ability": ability,
-        "ability_from": "tier" if model.tier else "price" if model.expected_cost_usd(500) else "nothing known",
+        "ability": ability.value,
+        "ability_from": ability.source,
     }
 
 

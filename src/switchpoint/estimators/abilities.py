@@ -11,7 +11,7 @@ import numpy as np
 
 from switchpoint.core.model import TIERS, Model
 from switchpoint.core.outcome import Outcomes
-from switchpoint.core.query import FloatArray, Query
+from switchpoint.core.query import FloatArray
 from switchpoint.estimators.logistic import solve
 
 UNKNOWN = 0.5
@@ -19,8 +19,8 @@ MIN_OUTCOMES = 5
 ABILITY_RIDGE = 4.0
 """A prior of one half around the starting ability; and of one around a shift of 0."""
 SHIFT_RIDGE = 1.0
-NOMINAL = Query.of("x" * 2_000)
-"""Prices are compared on a request of about 500 tokens."""
+NOMINAL_TOKENS = 500
+"""Prices are compared on a request of this length."""
 
 KNOWN: Mapping[str, float] = MappingProxyType(
     {
@@ -103,7 +103,7 @@ def _price_positions(models: Sequence[Model]) -> list[float | None]:
 
     A free model stands at 0; None where there is no price, or nothing to compare it with.
     """
-    costs = [model.expected_cost_usd(NOMINAL) for model in models]
+    costs = [model.expected_cost_usd(NOMINAL_TOKENS) for model in models]
     logs = [math.log(cost) for cost in costs if cost is not None and cost > 0]
     if not logs or len({cost for cost in costs if cost is not None}) < 2:
         return [None] * len(models)

@@ -43,23 +43,22 @@ _OTHER = N_CLASSES
 _CLASS_OF_BYTE = bytes(next((i for i, chars in enumerate(CLASSES.values()) if b in chars), _OTHER) for b in range(256))
 
 
-def tally(data: bytes, n_tokens: int, pieces: Sequence[bytes]) -> FloatArray:
-    """Count one text: its bytes by class, all its bytes, its tokens, and the share of its pieces that are distinct.
+def tally(data: bytes, n_tokens: int, pieces: Sequence[bytes], out: FloatArray) -> None:
+    """Count one text into `out`, shape (17,): its bytes by class, all of them, its tokens, the share of distinct pieces.
 
-    Returns shape (17,); an empty text counts as one byte and one token, so that shares are defined.
+    An empty text counts as one byte and one token, so that shares are defined.
     """
-    counts = np.bincount(np.frombuffer(data.translate(_CLASS_OF_BYTE), dtype=np.uint8), minlength=N_TALLIES)
-    result = counts.astype(np.float32)
-    result[_OTHER:] = (len(data) or 1, n_tokens or 1, len(set(pieces)) / (len(pieces) or 1))
-    return result
+    classes = np.frombuffer(data.translate(_CLASS_OF_BYTE), dtype=np.uint8)
+    out[: N_CLASSES + 1] = np.bincount(classes, minlength=N_CLASSES + 1)
+    out[N_CLASSES] = len(data) or 1
+    out[N_CLASSES + 1] = n_tokens or 1
+    out[N_CLASSES + 2] = len(set(pieces)) / (len(pieces) or 1)
 
 
-def features(tallies: FloatArray) -> FloatArray:
-    """Turn tallies, shape (n_texts, 17), into features, shape (n_texts, 32); see `NAMES`."""
-    result = np.empty((len(tallies), len(NAMES)), dtype=np.float32)
-    logs, shares, ratios = result[:, :16], result[:, 16:30], result[:, 30:]
-    np.log1p(tallies[:, :16], out=logs)
-    np.divide(tallies[:, :N_CLASSES], tallies[:, 14:15], out=shares)
-    np.divide(tallies[:, 14:15], tallies[:, 15:16], out=ratios[:, :1])
-    ratios[:, 1] = tallies[:, 16]
-    return result
+def features(tallies: FloatArray, out: FloatArray) -> None:
+    """Turn tallies, shape (n_texts, 17), into features in `out`, shape (n_texts, 32); see `NAMES`."""
+    n_logs = N_CLASSES + 2
+    np.log1p(tallies[:, :n_logs], out=out[:, :n_logs])
+    np.divide(tallies[:, : N_CLASSES + 1], tallies[:, N_CLASSES : N_CLASSES + 1], out=out[:, n_logs:-1])
+    np.divide(tallies[:, N_CLASSES], tallies[:, N_CLASSES + 1], out=out[:, -2])
+    out[:, -1] = tallies[:, -1]

@@ -9,51 +9,50 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from switchpoint.core.query import FloatArray, IntArray, window
+from switchpoint.core.query import ROUTING_CHARS, FloatArray, IntArray, window
 from switchpoint.estimators import lexical
 from switchpoint.estimators.wordpiece import ID, WordPiece, split, utf8
 
 SIF = 1e-4
 """Weight a / (a + p) of a token of frequency p (smooth inverse frequency, Arora et al. 2017)."""
 
+N_SURFACE = len(lexical.NAMES)
+CLIP = np.float32(4.0)
+"""Standard deviations."""
+TINY = np.float32(1e-12)
+MAX_TOKENS = 4 * (ROUTING_CHARS + 1)
+"""No character becomes more tokens than it has code points when decomposed: at most four."""
+
 Int8Array = npt.NDArray[np.int8]
 
 
-class Reading(NamedTuple):
-    """What one pass over texts gives.
-
-    vectors : shape (n_texts, dim), rows of norm 1, or 0 for a text without a token.
-    surface : shape (n_texts, 32), see `switchpoint.estimators.lexical.NAMES`.
-    """
-
-    vectors: FloatArray
-    surface: FloatArray
-
-
 class StaticEmbedder:
-    """Embeds text by summing the vectors of its tokens.
+    """Reads text: sums the vectors of its tokens, and looks at its surface.
 
     codes : shape (n_tokens, dim); scales : shape (n_tokens,). A token's vector is its codes times its scale.
+    mean, spread : shape (N_SURFACE,), of the surface of the texts that the table was fitted to.
     """
 
-    def __init__(self, tokenizer: WordPiece, codes: Int8Array, scales: FloatArray) -> None:
-        self.tokenizer = tokenizer
-        self.codes = codes
-        self.scales = scales
+    def __init__(
+        self, tokenizer: WordPiece, codes: Int8Array, scales: FloatArray, mean: FloatArray, spread: FloatArray
+    ) -> None:
+        self.tokenizer, self.codes, self.scales, self.mean, self.spread = tokenizer, codes, scales, mean, spread
         # Four times the memory of the codes, and half the time of scaling them for every text.
         self._table = codes * scales[:, None].astype(np.float32)
-        self._ones = np.ones(8_192, dtype=np.float32)
-        digest = hashlib.sha256(codes.tobytes() + scales.astype(np.float32).tobytes()).hexdigest()
+        self._ones = np.ones(MAX_TOKENS, dtype=np.float32)
+        self._rate = (1 / np.maximum(spread, 1e-6)).astype(np.float32)
+        parts = (codes, *(part.astype(np.float32) for part in (scales, mean, spread)))
+        digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
         self._name = f"static-{codes.shape[1]}-{digest[:12]}"
 
     @property
     def name(self) -> str:
-        """The kind, the width, and the hash of the table: two tables never share a name."""
+        """The kind, the width, and the hash of the numbers: two embedders never share a name."""
         return self._name
 
     @property
@@ -63,22 +62,34 @@ class StaticEmbedder:
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Return shape (n_texts, dim), rows of norm 1, or 0 for a text without a known token."""
-        return self.read(texts).vectors
+        return self.read(texts)[:, : self.dim]
 
-    def read(self, texts: Sequence[str]) -> Reading:
-        """Tokenise each text once, for its vector and its surface; only its `window` is read."""
-        sums = np.empty((len(texts), self.dim), dtype=np.float32)
+    def read(self, texts: Sequence[str]) -> FloatArray:
+        """Return the columns of texts: vector, surface, and a 1, so that a linear function is one product.
+
+        Shape (n_texts, dim + N_SURFACE + 1). The surface is standardised and clipped: an unheard-of text must not
+        push a linear function beyond all experience. Only the `window` of a text is read.
+        """
+        columns = np.empty((len(texts), self.dim + N_SURFACE + 1), dtype=np.float32)
         tallies = np.empty((len(texts), lexical.N_TALLIES), dtype=np.float32)
-        for i, text in enumerate(texts):
+        vectors, surface = columns[:, : self.dim], columns[:, self.dim : -1]
+        for text, vector, tally in zip(texts, vectors, tallies, strict=True):
             data = utf8(window(text))
             pieces = split(data)
             ids = np.frombuffer(self.tokenizer.pack(pieces), dtype=ID)
             # A product with ones sums rows several times faster than np.add.reduce or reduceat.
-            np.matmul(self._ones[: len(ids)], self._table.take(ids, axis=0), out=sums[i])
-            tallies[i] = lexical.tally(data, len(ids), pieces)
-        norms = np.sqrt(np.vecdot(sums, sums))
-        sums /= np.maximum(norms, np.float32(1e-12))[:, None]
-        return Reading(sums, lexical.features(tallies))
+            np.matmul(self._ones[: len(ids)], self._table.take(ids, axis=0), out=vector)
+            lexical.tally(data, len(ids), pieces, out=tally)
+        norms = np.sqrt(np.vecdot(vectors, vectors))
+        norms += TINY
+        vectors /= norms[:, None]
+        lexical.features(tallies, out=surface)
+        surface -= self.mean
+        surface *= self._rate
+        np.minimum(surface, CLIP, out=surface)
+        np.maximum(surface, -CLIP, out=surface)
+        columns[:, -1] = 1.0
+        return columns
 
     @classmethod
     def fit(cls, tokenizer: WordPiece, texts: Sequence[str], teacher: FloatArray, words: FloatArray, dim: int) -> Self:
@@ -92,7 +103,9 @@ class StaticEmbedder:
         start = (words - words.mean(axis=0)) @ directions * _rarity(len(words))[:, None]
         table = _regress(_shares(tokenizer, texts), target @ directions, start)
         scales = (np.abs(table).max(axis=1) / 127 + 1e-12).astype(np.float32)
-        return cls(tokenizer, np.rint(table / scales[:, None]).astype(np.int8), scales)
+        surface = lexical.surface(tokenizer, texts)
+        codes = np.rint(table / scales[:, None]).astype(np.int8)
+        return cls(tokenizer, codes, scales, surface.mean(axis=0), surface.std(axis=0))
 
 
 def _rarity(n_tokens: int) -> FloatArray:

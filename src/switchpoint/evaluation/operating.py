@@ -168,5 +168,7 @@ def _meet(swept: _Swept, target: Target, best: float) -> int:
 
 
 def _ratio(quality: FloatArray, single: FloatArray, drawn: FloatArray) -> FloatArray:
-    ratio: FloatArray = mean_of(quality)(drawn) / mean_of(single)(drawn)
+    mean, best = mean_of(quality)(drawn), mean_of(single)(drawn)
+    # In parts of nothing is not defined; it happens in resamples of very few queries.
+    ratio: FloatArray = mean / np.where(best > 0, best, np.nan)
     return ratio

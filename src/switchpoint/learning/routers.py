@@ -63,7 +63,9 @@ def _default(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
 def _bundled(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
     from switchpoint.estimators.bundled import Bundled
 
-    return Bundled.load().bind(models)
+    # A stated tier is taken at its word; outcomes place a model only where nothing is stated of any.
+    stated = any(model.tier is not None for model in models)
+    return Bundled.load().bind(models, None if stated else train)
 
 
 def _length(train: Outcomes | None, models: Sequence[Model]) -> Estimator:

@@ -26,6 +26,18 @@ class _Text(msgspec.Struct):
     """A `message` or a `delta`; its content is a string, a list of parts, or null beside a tool call."""
 
     content: Any = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    refusal: Any = None
+    tool_calls: msgspec.Raw = NULL
+    function_call: msgspec.Raw = NULL
+    audio: msgspec.Raw = NULL
+
+    def speaks(self) -> bool:
+        """Whether it holds any part of an answer; a bare role does not."""
+        if self.content or self.reasoning_content or self.reasoning or self.refusal:
+            return True
+        return any(bytes(raw) not in (b"null", b"[]") for raw in (self.tool_calls, self.function_call, self.audio))
 
 
 class _Choice(msgspec.Struct):
@@ -98,10 +110,11 @@ def read_chunk(data: bytes, failures: Failures) -> Chunk:
     Raises BadAnswer when it is not JSON, and the mapped error when it holds an `error`.
     """
     body = _read(data, failures)
-    choice = _first(body) or _Choice()
+    choices, choice = body.choices or (), _first(body) or _Choice()
     return Chunk(
         data=data,
         text=content_text(choice.delta.content) if choice.delta is not None else "",
+        speaks=choice.finish_reason is not None or any(c.delta is not None and c.delta.speaks() for c in choices),
         model=body.model,
         finish_reason=choice.finish_reason,
         usage=_usage(body.usage),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ class Sampling:
             tasks = [group.create_task(self._sample(model, query)) for _ in range(model.samples)]
         return agreed([task.result() for task in tasks])
 
-    def stream(self, model: Model, query: Query) -> AsyncIterator[Chunk]:
+    def stream(self, model: Model, query: Query) -> AsyncGenerator[Chunk, None]:
         """Yield the answer; with more than one sample nothing comes before all of them have."""
         return self.upstream.stream(model, query) if model.samples == 1 else self._stream_agreed(model, query)
 

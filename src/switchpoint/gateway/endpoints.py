@@ -1,0 +1,118 @@
+"""The paths beside the hot one: what may be called, what would be called, what somebody thought of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from switchpoint.core.errors import RequestError
+from switchpoint.core.record import Feedback
+from switchpoint.engine.engine import Engine
+from switchpoint.gateway.caller import read_body
+from switchpoint.gateway.chat import Routing
+from switchpoint.gateway.errors import error_object
+from switchpoint.gateway.listing import Listing
+from switchpoint.gateway.options import convert
+from switchpoint.gateway.telling import encode
+from switchpoint.gateway.wire import Json, read_object, read_request, text_as_messages
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class FeedbackBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of POST /v1/feedback; `score` and `value` are two names of one number."""
+
+    record_id: Name
+    score: Score | None = None
+    value: Score | None = None
+    metric: Name = "quality"
+    source: Name = "user"
+
+
+class Endpoints:
+    """Everything that is not hot: ordinary functions of a request."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        routing: Routing,
+        add_feedback: Callable[[Feedback], None],
+        metrics: Callable[[], bytes],
+        max_body_bytes: int,
+        created: int,
+    ) -> None:
+        self.engine = engine
+        self.routing = routing
+        self.add_feedback = add_feedback
+        self.render_metrics = metrics
+        self.max_body_bytes = max_body_bytes
+        self.listing = Listing(engine, routing, created)
+
+    async def models(self, request: Request) -> Response:
+        """List routes and models."""
+        return _json(self.listing.all())
+
+    async def model(self, request: Request) -> Response:
+        """Show one route or model."""
+        return _json(self.listing.one(request.path_params["name"]))
+
+    async def route(self, request: Request) -> Response:
+        """Decide without calling anything; nothing is recorded."""
+        body = text_as_messages(await self._body(request))
+        asked = read_request(body, request.scope["headers"], self.engine.catalog.ids)
+        decision = self.engine.decide(self.routing.resolve(asked.route), asked.query)
+        return _json(
+            {
+                "object": "switchpoint.route",
+                "route": asked.route,
+                "decision": decision,
+                "excluded": self.engine.catalog.exclusions(asked.query),
+            }
+        )
+
+    async def feedback(self, request: Request) -> Response:
+        """Remember what somebody thought of an answer."""
+        said = convert(await self._body(request), FeedbackBody, "feedback")
+        feedback = Feedback(
+            record_id=said.record_id,
+            at=self.engine.now(),
+            metric=said.metric,
+            value=_value(said),
+            source=said.source,
+        )
+        try:
+            await run_in_threadpool(self.add_feedback, feedback)
+        except RequestError as error:
+            return _json(error_object(error), 404 if error.param == "record_id" else 400)
+        told = {name: getattr(feedback, name) for name in ("record_id", "metric", "value", "source")}
+        return _json({"object": "switchpoint.feedback", **told}, 202)
+
+    async def health(self, request: Request) -> Response:
+        """Say that the service runs; it does not ask the upstreams."""
+        return _json({"status": "ok"})
+
+    async def metrics(self, request: Request) -> Response:
+        """Return what Prometheus reads."""
+        return Response(self.render_metrics(), headers={"content-type": PROMETHEUS})
+
+    async def _body(self, request: Request) -> Json:
+        return read_object(await read_body(request.receive, self.max_body_bytes))
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(encode(body), status, media_type="application/json")
+
+
+def _value(said: FeedbackBody) -> float:
+    given = [number for number in (said.score, said.value) if number is not None]
+    if len(given) != 1:
+        raise RequestError("Feedback needs one number from 0 to 1, as 'score' or as 'value'.", "score")
+    return given[0]

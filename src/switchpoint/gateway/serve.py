@@ -1,0 +1,103 @@
+"""Serving the application: in the foreground until a signal comes, or in a thread for as long as a block runs."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from switchpoint.core.errors import ConfigError
+
+GRACE_S = 30
+"""How long answers in progress may take to end once the server is asked to stop; then they are cancelled."""
+
+
+def serve(
+    app: ASGIApp,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    *,
+    ready: Callable[[str], None] | None = None,
+    close: Callable[[], None] | None = None,
+    grace_s: int = GRACE_S,
+) -> None:
+    """Serve until SIGINT or SIGTERM; then let answers in progress end, and return.
+
+    port : 0 takes any that is free.
+    ready : called with the address, such as `http://127.0.0.1:8080`, once it takes connections.
+    close : called at the very end, however serving ended: the place to write what is not written yet.
+    Raises ConfigError when the address cannot be listened on. To be called from the main thread.
+    """
+    try:
+        with _listening(host, port) as listener:
+            server = uvicorn.Server(_config(app, grace_s))
+            # The server raises the signal that ended it once more when all is done: by then there is nothing to stop.
+            previous = signal.signal(signal.SIGTERM, _ignore), signal.signal(signal.SIGINT, _ignore)
+            try:
+                if ready is not None:
+                    ready(_address(listener))
+                server.run(sockets=[listener])
+            finally:
+                signal.signal(signal.SIGTERM, previous[0])
+                signal.signal(signal.SIGINT, previous[1])
+    finally:
+        if close is not None:
+            close()
+
+
+@contextmanager
+def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve in a thread while the block runs; gives the address. For tests, notebooks and demonstrations."""
+    with _listening(host, port) as listener:
+        server = uvicorn.Server(_config(app, grace_s=1, log_config=None))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="switchpoint-gateway")
+        thread.start()
+        try:
+            yield _address(listener)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _config(app: ASGIApp, grace_s: int, **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=grace_s,
+        **options,
+    )
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"gateway: cannot listen on {host}:{port} ({error}). Choose another host or port; port 0 takes a free one."
+        ) from None
+    with listener:
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing."""

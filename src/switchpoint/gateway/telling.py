@@ -1,0 +1,93 @@
+"""What the gateway tells of a decision: a few headers always, the whole story on request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from switchpoint.core.attempt import Attempt
+from switchpoint.engine.run import Run
+from switchpoint.gateway.errors import Header
+
+SCHEMA_VERSION = b"1"
+"""Of the headers and of the `switchpoint` object; it changes when a field changes its meaning or goes away."""
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+encode = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number").encode
+"""Write JSON: amounts of money as numbers, NaN as null."""
+
+
+@lru_cache(maxsize=1024)
+def header_value(text: str) -> bytes:
+    """Write a name so that a header can hold it: percent-encoded but for what is common in names."""
+    return quote(text, safe="/:@+,=!()").encode()
+
+
+def identity(run: Run) -> list[Header]:
+    """Return the headers that name the run; there from its start, so on errors too."""
+    return [
+        (b"x-request-id", header_value(run.query.id)),
+        (b"x-switchpoint-version", SCHEMA_VERSION),
+        (b"x-switchpoint-record", run.id.encode()),
+        (b"x-switchpoint-route", header_value(run.route)),
+    ]
+
+
+def headers(run: Run) -> list[Header]:
+    """Return the headers that tell the decision."""
+    decision = run.decision
+    assert decision is not None
+    return [
+        *identity(run),
+        (b"x-switchpoint-model", header_value(decision.model)),
+        (b"x-switchpoint-reason", decision.reason.encode()),
+        (b"x-switchpoint-router", header_value(decision.router)),
+    ]
+
+
+def cost(run: Run) -> list[Header]:
+    """Return the header that tells the bill of a run that has ended; none where it is unknown."""
+    cost_usd = run.record.cost_usd
+    return [] if cost_usd is None else [(b"x-switchpoint-cost-usd", f"{cost_usd:f}".encode())]
+
+
+def story(run: Run) -> dict[str, Any]:
+    """Return the `switchpoint` object of a run that has ended; None is unknown.
+
+    decision : every field of `switchpoint.core.decision.Decision`, of the answer that was given.
+    upstream_model : the name under which the upstream says it answered.
+    """
+    record = run.record
+    return {
+        "record": record.id,
+        "route": record.route,
+        "decision": run.decision,
+        "attempts": [_attempt(attempt) for attempt in record.attempts],
+        "cost_usd": record.cost_usd,
+        "baseline_model": record.baseline_model,
+        "baseline_cost_usd": record.baseline_cost_usd,
+        "saved_usd": record.saved_usd,
+        "upstream_model": record.answer.model if record.answer else None,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "model": attempt.decision.model,
+        "reason": attempt.decision.reason,
+        "failure": attempt.failure.kind if attempt.failure else None,
+        "score": attempt.verdict.score if attempt.verdict else None,
+        "cost_usd": attempt.cost_usd,
+        "latency_s": attempt.latency_s,
+        "ttft_s": attempt.ttft_s,
+    }
