@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 
 from switchpoint.config.schema import LengthRouter, RandomRouter, SimpleRouter, UtilityRouter
 from switchpoint.core.catalog import Catalog
-from switchpoint.core.errors import ConfigError
 from switchpoint.core.protocols import Estimator
-from switchpoint.core.query import FloatArray
 from switchpoint.estimators.abilities import stated_abilities
-from switchpoint.estimators.artifact import load_estimator
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.cost import ListPriceCost, MeanCost
 from switchpoint.estimators.heads import TextHeads
@@ -70,4 +65,3 @@ class Evidence:
 
     def threshold(self, section: LengthRouter | UtilityRouter, models: Catalog, share: float) -> float:
         """Return the win rate that this share of the reference queries reaches; raises ConfigError."""
-        ...

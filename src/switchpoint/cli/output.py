@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 UNKNOWN = "–"
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document; NaN becomes null, money becomes a number."""
+    """Print one JSON document; NaN becomes null, money a string that loses nothing."""
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_encode), indent=2) + b"\n")
     sys.stdout.flush()
 
@@ -30,7 +31,7 @@ def print_table(
     for name in columns:
         table.add_column(name, justify="left" if name == columns[0] else "right")
     for row in body:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
@@ -52,4 +53,6 @@ def _cell(value: object) -> str:
 
 
 def _encode(value: Any) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
     return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -110,3 +110,18 @@ class Attempt:
     def answered(self) -> bool:
         """Whether the call succeeded: a whole answer is in hand."""
         return self.answer is not None and self.failure is None
+
+    @property
+    def bill_usd(self) -> Decimal | None:
+        """The call and the verification of its answer; None if either is unknown."""
+        return total((self.cost_usd, Decimal(0) if self.verdict is None else self.verdict.cost_usd))
+
+
+def total(parts: Iterable[Decimal | None]) -> Decimal | None:
+    """Sum amounts of money; an unknown part makes the sum unknown, and no parts cost nothing."""
+    result = Decimal(0)
+    for part in parts:
+        if part is None:
+            return None
+        result += part
+    return result

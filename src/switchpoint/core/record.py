@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from switchpoint.core.attempt import Answer, Attempt
+from switchpoint.core.attempt import Answer, Attempt, total
 from switchpoint.core.query import EMPTY
 
 
@@ -57,7 +57,7 @@ class Record:
     @property
     def cost_usd(self) -> Decimal | None:
         """The bill: every attempt, rejected ones and their verification included; None if any part is unknown."""
-        return total(part for attempt in self.attempts for part in _bill(attempt))
+        return total(attempt.bill_usd for attempt in self.attempts)
 
     @property
     def saved_usd(self) -> Decimal | None:
@@ -75,17 +75,3 @@ class Feedback:
     metric: str
     value: float
     source: str
-
-
-def total(parts: Iterable[Decimal | None]) -> Decimal | None:
-    """Sum amounts of money; an unknown part makes the sum unknown, and no parts cost nothing."""
-    result = Decimal(0)
-    for part in parts:
-        if part is None:
-            return None
-        result += part
-    return result
-
-
-def _bill(attempt: Attempt) -> tuple[Decimal | None, ...]:
-    return (attempt.cost_usd, attempt.verdict.cost_usd if attempt.verdict else Decimal(0))

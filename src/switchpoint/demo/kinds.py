@@ -10,7 +10,7 @@ from random import Random
 
 __all__ = ["KINDS", "Kind"]
 
-PER_KIND = 25
+PER_KIND = 28
 
 Item = tuple[str, tuple[str, ...]]
 """What replaces `{x}`, and the accepted answers."""
@@ -74,15 +74,6 @@ def spelled(words: str, answer: Callable[[str], tuple[str, ...]]) -> tuple[Item,
     return tuple((word, answer(word)) for word in words.split())
 
 
-DIGITS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-
-
-def letters(word: str) -> tuple[str, ...]:
-    """The length of a word in the ways people say it."""
-    n = len(word)
-    return (str(n), DIGITS[n], f"{n} letters", f"{DIGITS[n]} letters")
-
-
 KINDS: tuple[Kind, ...] = (
     Kind(
         name="addition",
@@ -125,7 +116,7 @@ KINDS: tuple[Kind, ...] = (
             sixty-eight = 68; seventy-seven = 77; eighty = 80; eighty-four = 84; ninety-nine = 99;
             one hundred = 100; one hundred and five = 105; two hundred = 200; two hundred and fifty = 250;
             five hundred and twelve = 512; nine hundred = 900; one thousand = 1000 | 1,000;
-            two thousand and ten = 2010 | 2,010;
+            two thousand and ten = 2010 | 2,010; eleven = 11; sixty-three = 63; three hundred = 300;
         """),
     ),
     Kind(
@@ -142,6 +133,7 @@ KINDS: tuple[Kind, ...] = (
             Norway = Oslo; Sweden = Stockholm; Finland = Helsinki; Ireland = Dublin; Cuba = Havana;
             Peru = Lima; Canada = Ottawa; Australia = Canberra; Turkey = Ankara; Kenya = Nairobi;
             Thailand = Bangkok; Mongolia = Ulaanbaatar | Ulan Bator; Bulgaria = Sofia; Senegal = Dakar;
+            Uruguay = Montevideo; Slovenia = Ljubljana; New Zealand = Wellington;
         """),
     ),
     Kind(
@@ -157,7 +149,7 @@ KINDS: tuple[Kind, ...] = (
             Spain = Europe; Canada = North America; Vietnam = Asia; Ghana = Africa; Peru = South America;
             Norway = Europe; Mexico = North America; Thailand = Asia; Morocco = Africa;
             Chile = South America; Poland = Europe; Korea = Asia; Uganda = Africa; Colombia = South America;
-            Greece = Europe;
+            Greece = Europe; Sweden = Europe; Bolivia = South America; Nepal = Asia;
         """),
     ),
     Kind(
@@ -173,7 +165,7 @@ KINDS: tuple[Kind, ...] = (
             Poland = Polish; Turkey = Turkish; Sweden = Swedish; Hungary = Hungarian; Egypt = Arabic;
             Austria = German; Argentina = Spanish; Australia = English; Denmark = Danish; Finland = Finnish;
             Vietnam = Vietnamese; Iran = Persian | Farsi; Israel = Hebrew; Cuba = Spanish;
-            Ukraine = Ukrainian;
+            Ukraine = Ukrainian; Norway = Norwegian; Czechia = Czech; Colombia = Spanish;
         """),
     ),
     Kind(
@@ -189,7 +181,8 @@ KINDS: tuple[Kind, ...] = (
             a polar bear = white; a raven = black; a strawberry = red; a flamingo = pink;
             an elephant = grey | gray; a carrot = orange; a school bus in America = yellow; the sea = blue;
             a cucumber = green; the yolk of an egg = yellow; a fire engine = red; salt = white;
-            a pumpkin = orange; an emerald = green; a ruby = red;
+            a pumpkin = orange; an emerald = green; a ruby = red; the trunk of a tree = brown;
+            a lime = green; a sapphire = blue;
         """),
     ),
     Kind(
@@ -204,22 +197,8 @@ KINDS: tuple[Kind, ...] = (
             a whale = animal; a tulip = plant; a drill = tool; a spider = animal; a fern = plant;
             a screwdriver = tool; an eagle = animal; a cactus = plant; a shovel = tool; a salmon = animal;
             a pine = plant; a wrench = tool; a lizard = animal; a daisy = plant; an axe = tool;
-            a bee = animal; ivy = plant; a pair of pliers = tool; a frog = animal;
-        """),
-    ),
-    Kind(
-        name="adverb",
-        phrasings=(
-            "What is the adverb of {x}?",
-            'Make an adverb from the adjective "{x}".',
-            "He is {x}, so he does it how?",
-        ),
-        items=table("""
-            quick = quickly; slow = slowly; quiet = quietly; loud = loudly; sad = sadly; happy = happily;
-            easy = easily; careful = carefully; beautiful = beautifully; bad = badly; brave = bravely;
-            calm = calmly; clear = clearly; clever = cleverly; deep = deeply; final = finally;
-            free = freely; gentle = gently; honest = honestly; kind = kindly; nice = nicely;
-            perfect = perfectly; polite = politely; proud = proudly; safe = safely;
+            a bee = animal; ivy = plant; a pair of pliers = tool; a frog = animal; moss = plant;
+            a chisel = tool; a hen = animal;
         """),
     ),
     Kind(
@@ -234,7 +213,8 @@ KINDS: tuple[Kind, ...] = (
             happy = sad | unhappy; fast = slow; young = old; rich = poor; open = closed | close | shut;
             hard = soft | easy; strong = weak; light = dark | heavy; full = empty; early = late; wet = dry;
             clean = dirty; loud = quiet | soft | silent; war = peace; love = hate | hatred; win = lose;
-            before = after; buy = sell; remember = forget;
+            before = after; buy = sell; remember = forget; brave = cowardly | timid | afraid | fearful;
+            generous = stingy | selfish | mean | greedy; guilty = innocent | not guilty;
         """),
     ),
     Kind(
@@ -250,7 +230,7 @@ KINDS: tuple[Kind, ...] = (
             mouse = mice; foot = feet; tooth = teeth; man = men; woman = women; knife = knives;
             leaf = leaves; wolf = wolves; bus = buses; dish = dishes; potato = potatoes; hero = heroes;
             goose = geese; sheep = sheep; book = books; key = keys; story = stories; church = churches;
-            ox = oxen;
+            ox = oxen; crisis = crises; cactus = cacti | cactuses; table = tables;
         """),
     ),
     Kind(
@@ -265,21 +245,7 @@ KINDS: tuple[Kind, ...] = (
             write = wrote; sing = sang; buy = bought; think = thought; come = came; give = gave;
             find = found; swim = swam; drink = drank; speak = spoke; break = broke; teach = taught;
             sleep = slept; stop = stopped; study = studied; cut = cut; fly = flew; begin = began;
-        """),
-    ),
-    Kind(
-        name="comparative",
-        phrasings=(
-            "What is the comparative of {x}?",
-            'Give the comparative form of the word "{x}".',
-            "Complete the row with one word: fast, faster; {x}, ...",
-        ),
-        items=table("""
-            big = bigger; small = smaller; old = older; young = younger; cold = colder; warm = warmer;
-            happy = happier; easy = easier; good = better; bad = worse; tall = taller; short = shorter;
-            strong = stronger; heavy = heavier; rich = richer; poor = poorer; late = later; early = earlier;
-            clean = cleaner; nice = nicer; hot = hotter; thin = thinner; funny = funnier;
-            far = farther | further; slow = slower;
+            choose = chose; freeze = froze; build = built;
         """),
     ),
     Kind(
@@ -294,7 +260,7 @@ KINDS: tuple[Kind, ...] = (
             red = rouge; green = vert; white = blanc; black = noir; one = un | une; two = deux;
             three = trois; thank you = merci; hello = bonjour | salut; yes = oui; no = non; sun = soleil;
             moon = lune; night = nuit; day = jour | journée; friend = ami | amie; cheese = fromage;
-            school = école;
+            school = école; apple = pomme; king = roi; tree = arbre;
         """),
     ),
     Kind(
@@ -309,7 +275,7 @@ KINDS: tuple[Kind, ...] = (
             red = rojo | roja; green = verde; white = blanco | blanca; black = negro | negra;
             one = uno | una | un; two = dos; three = tres; thank you = gracias; hello = hola; yes = sí | si;
             no = no; sun = sol; moon = luna; night = noche; day = día | dia; friend = amigo | amiga;
-            cheese = queso; school = escuela;
+            cheese = queso; school = escuela; apple = manzana; fish = pescado | pez; tree = árbol | arbol;
         """),
     ),
     Kind(
@@ -329,6 +295,7 @@ KINDS: tuple[Kind, ...] = (
             Quiero un vaso de agua = Spanish; Nous allons à la plage = French; Dove abiti? = Italian;
             Where is my coat? = English; Wir fahren nach Berlin = German; Mañana vamos al cine = Spanish;
             C'est la vie = French; Non parlo inglese = Italian; Der Zug kommt zu spät = German;
+            Hasta la vista = Spanish; Nice to meet you = English; Ce livre est à moi = French;
         """),
     ),
     Kind(
@@ -353,29 +320,9 @@ KINDS: tuple[Kind, ...] = (
             The soup tasted like dishwater. = negative; Excellent value for the price. = positive;
             The music was far too loud to talk. = negative; I could not be happier with it. = positive;
             I expected much more from this brand. = negative; Such a friendly and helpful team. = positive;
-        """),
-    ),
-    Kind(
-        name="odd one out",
-        phrasings=(
-            "Which word does not belong: {x}?",
-            "Find the odd one out: {x}",
-            "Three of these go together and one does not. Which one does not fit: {x}?",
-        ),
-        items=table("""
-            apple, banana, chair, pear = chair; dog, cat, horse, hammer = hammer;
-            red, blue, green, spoon = spoon; car, bus, tulip, train = tulip;
-            piano, bread, violin, guitar = bread; Monday, Friday, June, Sunday = June;
-            one, seven, four, cloud = cloud; table, sofa, lion, bed = lion;
-            shirt, trousers, coat, potato = potato; Paris, London, Madrid, whale = whale;
-            milk, water, juice, brick = brick; nurse, doctor, teacher, rain = rain;
-            rose, tulip, daisy, truck = truck; nose, ear, eye, pencil = pencil;
-            gold, silver, soup, iron = soup; ant, bee, fly, lamp = lamp;
-            spring, summer, winter, bottle = bottle; salmon, tuna, shark, eagle = eagle;
-            football, tennis, carpet, hockey = carpet; pen, pencil, cheese, crayon = cheese;
-            France, Spain, Italy, Tokyo = Tokyo; square, circle, triangle, happy = happy;
-            uncle, aunt, cousin, window = window; hammer, saw, drill, butter = butter;
-            oak, pine, birch, carrot = carrot;
+            The app crashes every time I open it. = negative;
+            The view from the balcony took our breath away. = positive;
+            We left before the dessert. = negative;
         """),
     ),
     Kind(
@@ -411,6 +358,9 @@ KINDS: tuple[Kind, ...] = (
             Sofia studies law and her friend Jan studies music. What does Jan study? = music;
             The farmer has ten cows and three horses. How many horses does he have? = three | 3;
             My appointment with Dr Lee is in May, not in March. In which month is it? = May | in May;
+            Kim likes winter and Leo likes summer. Who likes winter? = Kim;
+            Rosa's car is in the garage because it broke down. Where is the car? = in the garage | garage;
+            Hugo wrote to Eva, and Eva wrote back. Who wrote first? = Hugo;
         """),
     ),
     Kind(
@@ -431,6 +381,7 @@ KINDS: tuple[Kind, ...] = (
             When in Rome, do as the Romans = do; Knowledge is = power;
             A picture is worth a thousand = words; Beggars can't be = choosers; Look before you = leap;
             The pen is mightier than the = sword; Don't judge a book by its = cover; No pain, no = gain;
+            Where there is smoke, there is = fire; Two heads are better than = one; Haste makes = waste;
         """),
     ),
     Kind(
@@ -442,21 +393,8 @@ KINDS: tuple[Kind, ...] = (
         ),
         items=spelled(
             "apple banana cloud desert engine forest garden hammer island jacket kitchen lemon mountain needle "
-            "orange pencil queen river silver tiger umbrella violin window yellow zebra",
+            "orange pencil queen river silver tiger umbrella violin window yellow zebra market bridge candle",
             lambda word: (word[0],),
-        ),
-    ),
-    Kind(
-        name="letter count",
-        phrasings=(
-            "How many letters are in the word {x}?",
-            'Count the letters of "{x}".',
-            "For a crossword I need to know how many letters {x} has. How many?",
-        ),
-        items=spelled(
-            "cat dog sun tree house water table plant orange planet window bridge kitchen picture weather "
-            "mountain elephant computer language umbrella chocolate telephone tea milk river",
-            letters,
         ),
     ),
     Kind(
@@ -468,7 +406,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         items=spelled(
             "cat dog sun pot net top bus pen war live star door moon book lamp tree stop time "
-            "water house paper river stone plant garden",
+            "water house paper river stone plant garden window market planet",
             lambda word: (word[::-1], "-".join(word[::-1]), " ".join(word[::-1])),
         ),
     ),

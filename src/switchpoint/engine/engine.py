@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.catalog import Catalog
-from switchpoint.core.decision import Call, Decision, GiveUp, Reason, Step
+from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Reason, Step
 from switchpoint.core.errors import RequestError
 from switchpoint.core.protocols import Sink, Strategy, Upstream, Verifier
 from switchpoint.core.query import Query
@@ -50,7 +50,7 @@ class Engine:
     now: Callable[[], datetime] = utc_now
 
     def next(self, strategy: Strategy, query: Query, attempts: Sequence[Attempt]) -> Step:
-        """Ask the strategy; where deciding fails, the default model is called, and where that failed too, nothing.
+        """Ask the strategy; where deciding fails, the answer in hand is taken, else the default model is called, once.
 
         Raises RequestError (NoEligibleModel above all), which is the caller's to mend and not a failure to decide.
         """
@@ -86,6 +86,8 @@ class Engine:
             await upstream.close()
 
     def _undecided(self, strategy: Strategy, attempts: Sequence[Attempt], error: Exception) -> Step:
+        if attempts and attempts[-1].answered:
+            return Accept(attempt=len(attempts) - 1, reason="deciding failed")
         detail = f"deciding failed: {type(error).__name__}"
         if any(attempt.decision.reason is Reason.ROUTER_FAILED for attempt in attempts):
             return GiveUp(reason=f"{detail}, and so did the default model {self.default_model}")

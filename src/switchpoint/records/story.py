@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.decision import Decision, Reason
-from switchpoint.core.record import Record, total
+from switchpoint.core.record import Record
 
 WHY: Mapping[Reason, str] = {
     Reason.REQUESTED: "the caller named it",
@@ -75,11 +75,6 @@ def result(record: Record, number: int) -> str:
     return f"rejected{score}" if attempt.verdict is not None else "not used"
 
 
-def bill_usd(attempt: Attempt) -> Decimal | None:
-    """Return what a call and verifying its answer cost together; None if either is unknown."""
-    return total((attempt.cost_usd, attempt.verdict.cost_usd if attempt.verdict else Decimal(0)))
-
-
 def _weighed(decision: Decision, model: str) -> Line:
     return Line(model=model, quality=decision.quality.get(model), expected_cost_usd=decision.cost_usd.get(model))
 
@@ -93,6 +88,6 @@ def _called(record: Record, number: int, attempt: Attempt) -> Line:
         attempt=number + 1,
         why=why(decision),
         result=result(record, number),
-        cost_usd=bill_usd(attempt),
+        cost_usd=attempt.bill_usd,
         latency_s=attempt.latency_s,
     )

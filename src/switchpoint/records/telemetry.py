@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.record import Record
-from switchpoint.records.story import bill_usd
 
 DECIDE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 CALL_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0, 300.0)
@@ -79,7 +78,7 @@ class Metrics:
         self._call(model).observe(attempt.latency_s)
         if attempt.ttft_s is not None:
             self._ttft(model).observe(attempt.ttft_s)
-        cost_usd = bill_usd(attempt)
+        cost_usd = attempt.bill_usd
         if cost_usd is None:
             self._unpriced(model).inc()
         else:

@@ -8,12 +8,11 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from switchpoint.core.attempt import Answer, Chunk
+from switchpoint.core.attempt import Answer, Chunk, total
 from switchpoint.core.errors import SwitchpointError
 from switchpoint.core.model import Model, Usage
 from switchpoint.core.protocols import Upstream
 from switchpoint.core.query import Query
-from switchpoint.core.record import total
 from switchpoint.upstreams.wire import emit, usage_body
 
 FINAL_PUNCTUATION = ".,;:!?…。！？"
