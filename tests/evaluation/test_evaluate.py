@@ -91,6 +91,23 @@ def test_without_training_rows_and_a_pair_the_best_single_model_is_unknown():
     assert any("best single model is unknown" in note for note in found.notes)
 
 
+def test_of_two_models_the_better_one_by_the_predictions_is_the_strong_one_unless_these_are_mere_scores():
+    told, scored = (measured(QUALITY, train=None, probabilities=known) for known in (True, False))
+
+    assert told.two_model.strong == told.best_single_model == "max"
+    assert scored.two_model is scored.best_single_model is None
+
+
+@pytest.mark.parametrize("quality", [[[1.0], [0.0]], [[0.0, 1.0]]])
+def test_one_model_or_one_query_is_enough_for_a_report(quality):
+    test = make_outcomes(quality, [1.0, 5.0][: len(quality[0])])
+
+    report = json.loads(json.dumps(measured(quality, test=test, train=test).to_json()))
+
+    assert report["n_queries"] == len(quality)
+    assert report["quality"]["router"] == report["quality"]["oracle"]
+
+
 def test_an_unknown_cost_is_null_and_never_zero():
     test = make_outcomes(QUALITY, models=["mini", "max"])
 
@@ -136,6 +153,14 @@ def test_scores_that_are_no_probabilities_are_not_judged_as_such():
     assert measured(QUALITY, probabilities=False).ece is None
 
 
+def flat(value, place=""):
+    """All leaves of a JSON value by their place in it."""
+    if not isinstance(value, dict | list | tuple):
+        return {place: value}
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    return {name: leaf for key, part in parts for name, leaf in flat(part, f"{place}/{key}").items()}
+
+
 grades = st.sampled_from([0.0, 0.5, 1.0])
 tables = st.lists(st.tuples(*[grades] * 6), min_size=2, max_size=8)
 
@@ -149,11 +174,11 @@ def test_the_order_of_the_models_does_not_change_the_figures(table, order):
     def figures(columns):
         test = make_outcomes(quality[:, columns], costs[columns], models=[f"m{i}" for i in columns])
         report = measured(mean[:, columns], test=test, train=test, weak="m0", strong="m2").to_json()
-        return [report[name] for name in ("quality", "cost_usd_per_1k", "two_model", "ece", "shares")]
+        return flat([report[name] for name in ("quality", "cost_usd_per_1k", "two_model", "ece", "shares")])
 
     here, there = figures([0, 1, 2]), figures(list(order))
 
-    assert json.dumps(here, sort_keys=True) == json.dumps(there, sort_keys=True)
+    assert here == pytest.approx(there)
 
 
 @settings(max_examples=25, deadline=None)

@@ -184,6 +184,22 @@ def test_a_line_that_is_no_json_object_names_its_row(folder):
         read(path)
 
 
+def test_an_empty_line_at_the_end_is_no_row(folder):
+    path = folder()
+    with (path / "outcomes.jsonl").open("a") as file:
+        file.write("\n\n")
+
+    assert len(read(path)) == 3
+
+
+def test_a_file_that_is_no_text_is_named(folder):
+    path = folder()
+    (path / "outcomes.jsonl").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(DataError, match=r"outcomes.jsonl: cannot be read"):
+        read(path)
+
+
 def test_a_missing_column_of_parquet_is_named(folder, tmp_path):
     pq, pa = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
     path = folder(outcomes=None)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 
 from switchpoint.config.schema import LengthRouter, RandomRouter, SimpleRouter, UtilityRouter
 from switchpoint.core.catalog import Catalog
+from switchpoint.core.errors import ArtifactError, ConfigError
 from switchpoint.core.protocols import Estimator
+from switchpoint.core.query import Query
 from switchpoint.estimators.abilities import stated_abilities
+from switchpoint.estimators.artifact import load_estimator
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.cost import ListPriceCost, MeanCost
 from switchpoint.estimators.heads import TextHeads
@@ -18,6 +22,9 @@ from switchpoint.estimators.length import PromptLength
 from switchpoint.estimators.prior import MeanQuality
 
 AnyRouter = SimpleRouter | RandomRouter | LengthRouter | UtilityRouter
+
+ORDINARY = Query.of("x" * 2_000)
+"""A request of about 500 tokens."""
 
 
 class Evidence:
@@ -58,10 +65,40 @@ class Evidence:
         return MeanQuality(models.ids, values)
 
     def cost(self, section: AnyRouter, models: Catalog) -> Estimator:
-        """Return the cost estimator of a router: list prices, and observed means where a model has none."""
-        listed = ListPriceCost(models.models)
+        """Return the cost estimator of a router: what was observed in its training, else list prices."""
         trained = self._own(section)
-        return listed if trained is None else MeanCost(models.ids, trained.mean_cost_usd_)
+        listed = ListPriceCost(models.models)
+        if trained is None:
+            return listed
+        # A model whose bills were never observed is estimated at its list price, at an input of ordinary length.
+        observed = trained.mean_cost_usd_
+        return MeanCost(models.ids, np.where(np.isnan(observed), listed.predict([ORDINARY]).mean[0], observed))
 
     def threshold(self, section: LengthRouter | UtilityRouter, models: Catalog, share: float) -> float:
-        """Return the win rate that this share of the reference queries reaches; raises ConfigError."""
+        """Return the win rate that this share of the reference queries reaches."""
+        quality = self.quality(section, models)
+        if not isinstance(quality, Bundled | PromptLength):
+            raise ConfigError(
+                f"strong_share needs reference queries, which {section.kind} with its own artifact does not keep. "
+                "Use the threshold that `switchpoint tune --target-share` finds."
+            )
+        return (1.0 + quality.gap_quantile(share)) / 2.0
+
+    def digest(self) -> str:
+        """Return one hash of all artifacts that decide here."""
+        parts = [str(self.bundled.digest), *(str(trained.digest) for trained in self._trained.values())]
+        return sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+    def _own(self, section: AnyRouter) -> TextHeads | None:
+        """Return the estimator of a router's own artifact; raises ArtifactError for one of another kind."""
+        if not isinstance(section, UtilityRouter) or section.artifact == "bundled":
+            return None
+        if section.artifact not in self._trained:
+            found = load_estimator(section.artifact)
+            if not isinstance(found, TextHeads):
+                raise ArtifactError(
+                    f"{section.artifact}: holds a {type(found).__name__}; a router needs a trained quality estimator. "
+                    "Make one with `switchpoint train router`."
+                )
+            self._trained[section.artifact] = found
+        return self._trained[section.artifact]

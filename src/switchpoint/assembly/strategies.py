@@ -9,6 +9,7 @@ from switchpoint.assembly.evidence import Evidence
 from switchpoint.cascades.resilient import Resilient
 from switchpoint.cascades.threshold import ThresholdCascade
 from switchpoint.config.schema import (
+    BUILT_IN,
     CascadeSection,
     Config,
     LengthRouter,
@@ -29,15 +30,6 @@ from switchpoint.routers.routes import Routes
 from switchpoint.routers.rules import Rule, Rules
 
 INFINITY = float("inf")
-
-BUILT_IN: dict[str, SimpleRouter | RandomRouter | LengthRouter | UtilityRouter] = {
-    "bundled": UtilityRouter(kind="utility", strong_share=0.5),
-    "cheapest": SimpleRouter(kind="cheapest"),
-    "best": SimpleRouter(kind="best"),
-    "random": RandomRouter(kind="random"),
-    "length": LengthRouter(kind="length", strong_share=0.5),
-}
-"""Routers that every configuration has, unless it gives their names to others; half the traffic goes to the strong."""
 
 
 class Strategies:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from prometheus_client import CollectorRegistry
 
@@ -15,12 +15,16 @@ from switchpoint.cascades.verifiers import checks, confidence
 from switchpoint.config.read import load, parse
 from switchpoint.config.schema import Config
 from switchpoint.core.decision import Decision
+from switchpoint.core.errors import RequestError
 from switchpoint.core.query import Query, text_id
-from switchpoint.core.record import Record
+from switchpoint.core.record import Feedback, Record
 from switchpoint.engine.engine import Engine
 from switchpoint.records.log import RecordLog
 from switchpoint.records.sinks import fan_out
 from switchpoint.records.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 Conversation = str | Sequence[Mapping[str, Any]]
 """A prompt, or messages in OpenAI's form."""
@@ -42,7 +46,7 @@ class Switchpoint:
         self.auto = strategies.auto()
         self.evidence = strategies.evidence
         self.metrics = Metrics(CollectorRegistry())
-        self.log = None if config.records.path is None else RecordLog(config.records.path)
+        self.log = RecordLog(config.records.path) if config.records.enabled else None
         self.engine = Engine(
             catalog=self.catalog,
             upstreams=upstreams_of(config),
@@ -74,6 +78,22 @@ class Switchpoint:
         """Decide, call and record; the answer is `record.answer`. Raises NoAnswer when every attempt failed."""
         return await self.engine.run(self.routes.resolve(route), query_of(conversation), route=route)
 
+    def app(self) -> Starlette:
+        """Return the gateway over this, with the pages of the records: an ASGI application for any server."""
+        from switchpoint.dashboard.app import routes
+        from switchpoint.gateway.app import create_app
+        from switchpoint.records.reader import RecordReader
+
+        return create_app(
+            engine=self.engine,
+            routing=self.routes,
+            add_feedback=self._add_feedback,
+            metrics=self.metrics.render,
+            extra_routes=[] if self.log is None else routes(RecordReader(self.log.path)),
+            max_body_bytes=int(self.config.gateway.max_body_mb * 1_000_000),
+            on_close=self.engine.close,
+        )
+
     def close(self) -> None:
         """Write out what is recorded."""
         if self.log is not None:
@@ -83,6 +103,11 @@ class Switchpoint:
         """Release the connections, then write out what is recorded."""
         await self.engine.close()
         self.close()
+
+    def _add_feedback(self, feedback: Feedback) -> None:
+        if self.log is None:
+            raise RequestError("Records are not kept (records.enabled is false), so there is nothing to say this of.")
+        self.log.add_feedback(feedback)
 
     def __enter__(self) -> Self:
         return self

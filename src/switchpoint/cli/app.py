@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -36,7 +35,7 @@ for name, module in {
 app.add_typer(train.app, name="train")
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
     """Options of every command."""
     if version:
@@ -60,8 +59,8 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(error)
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except typer.TyperError as error:
-        error.show(file=sys.stderr)
+    except typer.TyperException as error:
+        remark(f"switchpoint: {error} See --help.")
         return 2
     return code if isinstance(code, int) else 0
 

@@ -1,4 +1,4 @@
-"""`switchpoint check`: is the configuration right, and what does it mean?"""
+"""`switchpoint check`: whether the configuration is right, and what it means."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command(
     from switchpoint.assembly.switchpoint import Switchpoint
 
     settings, source = configuration(config)
-    quiet = settings.model_copy(update={"records": settings.records.model_copy(update={"path": None})})
+    quiet = settings.model_copy(update={"records": settings.records.model_copy(update={"enabled": False})})
     with Switchpoint(quiet) as switchpoint:
         engine = switchpoint.engine
         unpriced = [m.id for m in switchpoint.catalog if m.expected_cost_usd(1) is None and m.usd_per_hour is None]
@@ -32,7 +32,7 @@ def command(
             "default_model": engine.default_model,
             "baseline_model": engine.baseline_model,
             "models_without_price": unpriced,
-            "records": None if settings.records.path is None else str(settings.records.path),
+            "records": str(settings.records.path) if settings.records.enabled else None,
             "prompts_stored": settings.records.store_prompts,
         }
     if json:

@@ -37,7 +37,7 @@ def print_table(
 
 def remark(text: str) -> None:
     """Say something to the person, not to the pipe."""
-    Console(stderr=True, highlight=False).print(text)
+    Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def progress() -> Progress:

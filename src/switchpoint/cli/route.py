@@ -24,7 +24,7 @@ def command(
     from switchpoint.assembly.switchpoint import Switchpoint
 
     settings, source = configuration(config)
-    settings = settings.model_copy(update={"records": settings.records.model_copy(update={"path": None})})
+    settings = settings.model_copy(update={"records": settings.records.model_copy(update={"enabled": False})})
     with Switchpoint(settings) as switchpoint:
         decision = switchpoint.route(sys.stdin.read() if text == "-" else text, route)
     if json:
@@ -40,7 +40,7 @@ def print_decision(decision: Decision) -> None:
     detail = f", {decision.detail}" if decision.detail else ""
     rows = [
         [model + (" <" if model == decision.model else ""), decision.quality.get(model), _per_1k(decision, model)]
-        for model in decision.quality or {decision.model: None}
+        for model in decision.quality or [decision.model]
     ]
     print_table(
         f"{decision.model}  ({decision.router}: {decision.reason}{detail}{novelty})",

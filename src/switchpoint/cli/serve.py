@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from switchpoint.cli.output import remark
 from switchpoint.cli.setup import ConfigOption, configuration
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    from switchpoint.assembly.switchpoint import Switchpoint
 
 
 def command(
@@ -26,16 +21,21 @@ def command(
 
     settings, source = configuration(config)
     gateway = settings.gateway
-    with Switchpoint(settings) as switchpoint:
+    switchpoint = Switchpoint(settings)
+
+    def ready(address: str) -> None:
         remark(source)
-        remark(f"Routes: {', '.join(switchpoint.routes.routes)}; auto is {switchpoint.auto}.")
-        serve(
-            gateway_of(switchpoint),
-            host=gateway.host if host is None else host,
-            port=gateway.port if port is None else port,
-        )
+        remark(f"Models: {', '.join(switchpoint.catalog.ids)}. Default: {switchpoint.engine.default_model}.")
+        remark(f"Routes: {', '.join(switchpoint.routes.routes)}. `auto` is {switchpoint.auto}.")
+        if switchpoint.log is not None:
+            kept = "with" if settings.records.store_prompts else "without"
+            remark(f"Records: {address}/records, {kept} prompts, in {switchpoint.log.path}.")
+        remark(f"Serving {address}/v1: give it to any OpenAI client as base_url. Stop with Ctrl-C.")
 
-
-def gateway_of(switchpoint: Switchpoint) -> Starlette:
-    """Return the gateway's application over a wired Switchpoint, with its records pages."""
-    raise typer.Exit
+    serve(
+        switchpoint.app(),
+        host=gateway.host if host is None else host,
+        port=gateway.port if port is None else port,
+        ready=ready,
+        close=switchpoint.close,
+    )

@@ -49,9 +49,7 @@ def _with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_paths(config: Config, base: Path) -> Config:
     """Make paths absolute, so that a record's hash does not depend on where the gateway was started."""
-    records = config.records
-    if records.path is not None:
-        records = records.model_copy(update={"path": (base / records.path).absolute()})
+    records = config.records.model_copy(update={"path": (base / config.records.path).absolute()})
     upstreams = {
         name: u.model_copy(update={"data": (base / u.data).absolute()}) if isinstance(u, ReplayUpstream) else u
         for name, u in config.upstreams.items()

@@ -11,9 +11,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from switchpoint.cascades import VERIFIERS
+from switchpoint.config.schema import BUILT_IN
 from switchpoint.core.errors import nearest
 
 Raw = Mapping[str, Any]
+
+WAYS = ("willingness_usd", "threshold", "strong_share")
+"""How a router turns estimates into a choice."""
 
 
 def faults_of_reference(raw: Raw) -> Iterator[str]:
@@ -25,7 +29,7 @@ def faults_of_reference(raw: Raw) -> Iterator[str]:
     yield from _dangling(raw)
     yield from _bad_patterns(raw)
     yield from _missing_secrets(raw)
-    yield from _two_ways(raw)
+    yield from _ways(raw)
 
 
 def _dangling(raw: Raw) -> Iterator[str]:
@@ -38,7 +42,7 @@ def _dangling(raw: Raw) -> Iterator[str]:
 def _references(raw: Raw) -> Iterator[tuple[str, Any, set[str]]]:
     """Yield every place that names something, the name, and what it may be."""
     models = _names(raw, "models")
-    targets = models | _names(raw, "routers") | _names(raw, "cascades")
+    targets = models | _names(raw, "routers") | _names(raw, "cascades") | set(BUILT_IN)
     for name, model in _items(raw, "models"):
         yield f"models.{name}.upstream", model.get("upstream"), _names(raw, "upstreams")
     for name, router in _items(raw, "routers"):
@@ -82,9 +86,12 @@ def _missing_secrets(raw: Raw) -> Iterator[str]:
             yield f"upstreams.{name}.api_key_env: the environment variable {variable} is not set. Export the key in it."
 
 
-def _two_ways(raw: Raw) -> Iterator[str]:
+def _ways(raw: Raw) -> Iterator[str]:
     for name, router in _items(raw, "routers"):
-        given = [key for key in ("willingness_usd", "threshold", "strong_share") if key in router]
+        given = [key for key in WAYS if key in router]
+        if router.get("kind") in ("utility", "length") and not given:
+            ways = WAYS if router["kind"] == "utility" else WAYS[1:]
+            yield f"routers.{name}: say how it decides. Give one of {', '.join(ways)}."
         if len(given) > 1:
             yield f"routers.{name}: {' and '.join(given)} are different ways to say one thing. Keep one."
 

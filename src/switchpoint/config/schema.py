@@ -109,6 +109,16 @@ class UtilityRouter(Candidates):
     max_novelty: Share = 0.5
 
 
+BUILT_IN: dict[str, SimpleRouter | RandomRouter | LengthRouter | UtilityRouter] = {
+    "bundled": UtilityRouter(kind="utility", strong_share=0.5),
+    "cheapest": SimpleRouter(kind="cheapest"),
+    "best": SimpleRouter(kind="best"),
+    "random": RandomRouter(kind="random"),
+    "length": LengthRouter(kind="length", strong_share=0.5),
+}
+"""Routers that every configuration has, unless it gives their names to others; half the traffic goes to the strong."""
+
+
 class RuleSection(Section):
     """One rule; every condition given must hold. `use` names a model, a router or a cascade."""
 
@@ -150,9 +160,10 @@ class EngineSection(Section):
 
 
 class RecordsSection(Section):
-    """Where records go; prompts and answers are kept only if `store_prompts` says so."""
+    """Whether and where records are kept; prompts and answers are in them only if `store_prompts` says so."""
 
-    path: Path | None = Path("switchpoint-data/records.sqlite")
+    enabled: bool = True
+    path: Path = Path("switchpoint-data/records.sqlite")
     store_prompts: bool = False
 
 

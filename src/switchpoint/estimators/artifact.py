@@ -126,7 +126,9 @@ def load_estimator(folder: Path | str) -> Estimator:
     artifact = read(folder)
     kind = artifact.manifest.kind
     if kind not in ESTIMATORS:
-        raise ArtifactError(f"{folder}: unknown kind {kind!r}.{nearest(kind, ESTIMATORS)} Known: {', '.join(ESTIMATORS)}.")
+        raise ArtifactError(
+            f"{folder}: unknown kind {kind!r}.{nearest(kind, ESTIMATORS)} Known: {', '.join(ESTIMATORS)}."
+        )
     module, name = ESTIMATORS[kind].split(":")
     estimator: Storable = getattr(import_module(module), name)
     return estimator.restore(artifact)
@@ -162,7 +164,9 @@ def _bytes(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        raise ArtifactError(f"{folder / name}: cannot be read ({error.strerror}). Is this an artifact folder?") from None
+        raise ArtifactError(
+            f"{folder / name}: cannot be read ({error.strerror}). Is this an artifact folder?"
+        ) from None
 
 
 def _sha256(data: bytes) -> str:

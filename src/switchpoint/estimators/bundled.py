@@ -23,13 +23,14 @@ from switchpoint.core.query import Query
 from switchpoint.estimators import artifact
 from switchpoint.estimators.abilities import Ability, fit_abilities, stated_abilities
 from switchpoint.estimators.artifact import Artifact, State
-from switchpoint.estimators.knowledge import Knowledge
+from switchpoint.estimators.knowledge import EMBEDDER, Knowledge
 from switchpoint.estimators.logistic import sigmoid
 from switchpoint.estimators.static import StaticEmbedder
 from switchpoint.estimators.wordpiece import WordPiece
 
 SHIPPED = Path(__file__).parent / "artifacts" / "bundled"
 VOCABULARY = "vocab.txt"
+HALF = np.float32(0.5)
 
 
 class Bundled:
@@ -51,21 +52,20 @@ class Bundled:
         value = np.array([ability.value for ability in self.abilities_])
         self._place = np.stack([1 - value, value])
         self._shift = np.array([ability.shift for ability in self.abilities_])
-        # One product gives every model's logit and every cosine that novelty needs.
-        logits = knowledge.anchors.weights @ self._place
-        self._matrix = np.hstack([logits, knowledge.novelty.centroids]).astype(np.float32)
-        self._bias = (knowledge.anchors.bias @ self._place + self._shift).astype(np.float32)
+        weights = knowledge.anchors @ self._place
+        weights[-1] += self._shift
+        # One product gives half of every model's logit, which is what `tanh` needs, and all that novelty needs.
+        self._matrix = np.hstack([weights / 2, knowledge.novelty.matrix]).astype(np.float32)
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Predict quality, shape (n_queries, n_models), and novelty; no standard error."""
-        known = self.knowledge
-        columns = known.basis.columns(known.embedder.read([query.text for query in queries]))
-        scores = columns @ self._matrix
+        columns = self.knowledge.embedder.read([query.text for query in queries])
+        products = columns @ self._matrix
         n_models = len(self.models_)
-        return Prediction(
-            mean=sigmoid(scores[:, :n_models] + self._bias),
-            novelty=known.novelty.of(columns, scores[:, n_models:]),
-        )
+        quality = np.tanh(products[:, :n_models])
+        quality *= HALF
+        quality += HALF
+        return Prediction(mean=quality, novelty=self.knowledge.novelty.of(columns, products[:, n_models:]))
 
     def bind(self, models: Sequence[Model], outcomes: Outcomes | None = None) -> Bundled:
         """Return this router for other models.
@@ -113,7 +113,7 @@ class Bundled:
         """Return the router that was written."""
         tensors, settings = found.tensors, found.manifest.settings
         tokenizer = WordPiece.parse(found.files[VOCABULARY])
-        embedder = StaticEmbedder(tokenizer, tensors["table.codes"], tensors["table.scales"])
+        embedder = StaticEmbedder(tokenizer, *(tensors[f"embedder.{name}"] for name in EMBEDDER))
         artifact.check_embedder(found, embedder.name)
         knowledge = Knowledge.of(embedder, settings["anchors"], settings["kinds"], tensors)
         return cls(knowledge, [Ability(**ability) for ability in settings["abilities"]], found.digest)

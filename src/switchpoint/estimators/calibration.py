@@ -32,9 +32,20 @@ class Platt(NamedTuple):
         # A falling line would turn the order of the queries around on the word of noise.
         return cls(np.maximum(slope, 0.0), intercept)
 
+    @classmethod
+    def identity(cls, n_models: int) -> Self:
+        """Return the lines that change nothing."""
+        return cls(np.ones(n_models), np.zeros(n_models))
+
     def apply(self, logits: FloatArray) -> FloatArray:
         """Return calibrated logits, shape (n_rows, n_models)."""
         return logits * self.slope + self.intercept
+
+    def fold(self, weights: FloatArray) -> FloatArray:
+        """Return the weights that give calibrated logits at once; their last row is that of the constant column."""
+        weights = weights * self.slope
+        weights[-1] += self.intercept
+        return weights
 
 
 def _line(logits: FloatArray, quality: FloatArray) -> FloatArray:

@@ -30,7 +30,7 @@ class Clusters(NamedTuple):
     @classmethod
     def fit(cls, vectors: FloatArray, quality: FloatArray, seed: int = 0) -> Self:
         """Cluster the vectors, shape (n_texts, dim), and average quality, shape (n_texts, n_models), NaN left out."""
-        centroids = kmeans(vectors, max(1, min(MAX_CLUSTERS, len(vectors) // ROWS_PER_CLUSTER)), seed).T
+        centroids = kmeans(vectors, max(1, min(MAX_CLUSTERS, len(vectors) // ROWS_PER_CLUSTER)), seed, unit=True).T
         observed = ~np.isnan(quality)
         known = np.where(observed, quality, 0.0)
         # One row of one half stands for no knowledge at all.
@@ -51,29 +51,30 @@ def _share(vectors: FloatArray, centroids: FloatArray) -> FloatArray:
     return share
 
 
-def kmeans(x: FloatArray, n_clusters: int, seed: int = 0) -> FloatArray:
-    """Spherical k-means (Dhillon & Modha 2001), seeded by k-means++; returns unit centroids, shape (n_clusters, dim).
+def kmeans(x: FloatArray, n_clusters: int, seed: int = 0, *, unit: bool = False) -> FloatArray:
+    """k-means (Lloyd 1982) seeded by k-means++ (Arthur & Vassilvitskii 2007); returns shape (n_clusters, dim).
 
-    x : shape (n_rows, dim), rows of norm 1. A cluster that loses its rows keeps its place.
+    x : shape (n_rows, dim). unit : put centroids back on the sphere (Dhillon & Modha 2001), for rows of norm 1.
+    A cluster that loses its rows keeps its place; without rows every centroid is 0.
     """
     if not len(x):
         return np.zeros((n_clusters, x.shape[1]), dtype=np.float32)
     centroids = _spread(x, n_clusters, np.random.default_rng(seed))
     for _ in range(ROUNDS):
-        nearest = np.argmax(x @ centroids.T, axis=1)
+        nearest = np.argmin(np.square(centroids).sum(axis=1) - 2 * x @ centroids.T, axis=1)
         sums = np.zeros_like(centroids)
         np.add.at(sums, nearest, x)
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        centroids = np.where(norms > 0, sums / np.maximum(norms, 1e-12), centroids)
-    return centroids
+        sizes = np.linalg.norm(sums, axis=1) if unit else np.bincount(nearest, minlength=n_clusters)
+        centroids = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1e-12)[:, None], centroids)
+    return centroids.astype(np.float32)
 
 
 def _spread(x: FloatArray, n_clusters: int, rng: np.random.Generator) -> FloatArray:
     """Choose rows far from each other: each next one with probability proportional to its squared distance."""
     chosen = [int(rng.integers(len(x)))]
-    distance = 1 - x @ x[chosen[0]]
+    distance = np.square(x - x[chosen[0]]).sum(axis=1)
     while len(chosen) < n_clusters:
-        weight = np.maximum(distance, 0).astype(np.float64) + 1e-12
+        weight = distance.astype(np.float64) + 1e-12
         chosen.append(int(rng.choice(len(x), p=weight / weight.sum())))
-        distance = np.minimum(distance, 1 - x @ x[chosen[-1]])
+        distance = np.minimum(distance, np.square(x - x[chosen[-1]]).sum(axis=1))
     return x[chosen].astype(np.float32)

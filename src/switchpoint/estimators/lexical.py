@@ -38,27 +38,28 @@ NAMES = (
 """The features, in the order of the columns."""
 
 N_CLASSES = len(CLASSES)
-N_TALLIES = N_CLASSES + 3
+N_TALLIES = N_CLASSES + 4
 _OTHER = N_CLASSES
 _CLASS_OF_BYTE = bytes(next((i for i, chars in enumerate(CLASSES.values()) if b in chars), _OTHER) for b in range(256))
 
 
 def tally(data: bytes, n_tokens: int, pieces: Sequence[bytes], out: FloatArray) -> None:
-    """Count one text into `out`, shape (17,): its bytes by class, all of them, its tokens, the share of distinct pieces.
+    """Count one text into `out`, shape (18,): bytes by class, all bytes, tokens, bytes per token, distinct pieces.
 
     An empty text counts as one byte and one token, so that shares are defined.
     """
+    n_bytes, n_tokens = len(data) or 1, n_tokens or 1
     classes = np.frombuffer(data.translate(_CLASS_OF_BYTE), dtype=np.uint8)
-    out[: N_CLASSES + 1] = np.bincount(classes, minlength=N_CLASSES + 1)
-    out[N_CLASSES] = len(data) or 1
-    out[N_CLASSES + 1] = n_tokens or 1
-    out[N_CLASSES + 2] = len(set(pieces)) / (len(pieces) or 1)
+    out[:N_CLASSES] = np.bincount(classes, minlength=N_CLASSES + 1)[:N_CLASSES]
+    out[N_CLASSES] = n_bytes
+    out[N_CLASSES + 1] = n_tokens
+    out[N_CLASSES + 2] = n_bytes / n_tokens
+    out[N_CLASSES + 3] = len(set(pieces)) / (len(pieces) or 1)
 
 
 def features(tallies: FloatArray, out: FloatArray) -> None:
-    """Turn tallies, shape (n_texts, 17), into features in `out`, shape (n_texts, 32); see `NAMES`."""
-    n_logs = N_CLASSES + 2
-    np.log1p(tallies[:, :n_logs], out=out[:, :n_logs])
-    np.divide(tallies[:, : N_CLASSES + 1], tallies[:, N_CLASSES : N_CLASSES + 1], out=out[:, n_logs:-1])
-    np.divide(tallies[:, N_CLASSES], tallies[:, N_CLASSES + 1], out=out[:, -2])
-    out[:, -1] = tallies[:, -1]
+    """Turn tallies, shape (n_texts, 18), into features in `out`, shape (n_texts, 32); see `NAMES`."""
+    logs, shares = N_CLASSES + 2, 2 * N_CLASSES + 2
+    np.log1p(tallies[:, :logs], out=out[:, :logs])
+    np.divide(tallies[:, :N_CLASSES], tallies[:, N_CLASSES : N_CLASSES + 1], out=out[:, logs:shares])
+    out[:, shares:] = tallies[:, logs:]

@@ -1,7 +1,7 @@
 """Novelty: how far a query is from everything an estimator was fitted on.
 
-Two views, meaning (the vector) and surface, each with centroids of the known texts. The similarity of a query is that of
-the worse view, so code and foreign scripts stand out although their vectors look familiar. What counts as far is learned
+Two views, meaning (the vector) and surface, each with centroids of the known texts. A query is as familiar as in the
+worse view, so code and foreign scripts stand out although their vectors look familiar. What counts as far is learned
 from kinds of queries that are *left out*: of a new kind, not merely another query of a known one.
 """
 
@@ -14,77 +14,75 @@ import numpy as np
 
 from switchpoint.core.query import BoolArray, FloatArray
 from switchpoint.estimators.clusters import kmeans
-from switchpoint.estimators.lexical import NAMES
+from switchpoint.estimators.static import N_SURFACE
 
-N_CENTROIDS = 128
+N_CENTROIDS = 64
 N_QUANTILES = 64
 
 
 class Novelty(NamedTuple):
     """Centroids of the known texts, and what left-out kinds look like.
 
-    centroids : shape (n_columns, 2 * N_CENTROIDS), the first half sees the vector, the second half the surface.
-    centre, scale : shape (2,), standardise the similarities of the two views.
-    left_out : sorted similarities of queries of kinds that the known texts did not hold.
+    matrix : shape (n_columns, 2 * N_CENTROIDS); the product with columns gives closeness to each centroid, in the view
+        of the vector and in the view of the surface, in comparable units.
+    surface_unit : what the squared length of a surface counts in those units.
+    left_out : sorted closeness of queries of kinds that the known texts did not hold.
     """
 
-    centroids: FloatArray
-    centre: FloatArray
-    scale: FloatArray
+    matrix: FloatArray
+    surface_unit: FloatArray
     left_out: FloatArray
 
     @classmethod
-    def fit(cls, columns: FloatArray, dim: int, kinds: Mapping[str, BoolArray], known: BoolArray) -> Self:
-        """Learn from columns (of `Basis.columns`), shape (n_texts, n_columns).
+    def fit(cls, columns: FloatArray, kinds: Mapping[str, BoolArray], known: BoolArray) -> Self:
+        """Learn from columns (of `StaticEmbedder.read`), shape (n_texts, n_columns).
 
-        kinds : for each kind, which rows are of it; a row may have none. known : which rows the estimator was fitted
-        on. Known kinds are left out in turn; kinds that are not known are as they are. Every kind weighs the same.
+        kinds : for each kind, which rows are of it. known : which rows the estimator was fitted on. Known kinds are
+        left out in turn; kinds that are not known are as they are. Every kind weighs the same.
         """
-        centroids = _centroids(columns[known], dim)
-        views = np.concatenate([_left_out(columns, dim, rows, known, centroids) for rows in kinds.values() if rows.any()])
+        raw = cls(_centroids(columns[known]), np.float32(1.0), np.zeros(0))
+        views = np.concatenate([raw._left_out(columns, rows, known) for rows in kinds.values() if rows.any()])
         centre = np.median(views, axis=0)
-        scale = 1 / np.maximum(np.subtract(*np.quantile(views, [0.75, 0.25], axis=0)), 1e-3)
-        left_out = np.sort(((views - centre) * scale).min(axis=1))
-        return cls(centroids, centre.astype(np.float32), scale.astype(np.float32), left_out.astype(np.float32))
+        unit = 1 / np.maximum(np.subtract(*np.quantile(views, [0.75, 0.25], axis=0)), 1e-3)
+        matrix = raw.matrix * np.repeat(unit, N_CENTROIDS)
+        matrix[-1] -= np.repeat(centre * unit, N_CENTROIDS)
+        left_out = np.sort(((views - centre) * unit).min(axis=1))
+        return cls(matrix.astype(np.float32), unit[1].astype(np.float32), left_out.astype(np.float32))
 
-    def of(self, columns: FloatArray, cosines: FloatArray | None = None) -> FloatArray:
+    def of(self, columns: FloatArray, products: FloatArray | None = None) -> FloatArray:
         """Return the share of left-out queries that are closer than each text, shape (n_texts,), in [0, 1].
 
-        cosines : ``columns @ centroids`` where the caller has it already.
+        products : ``columns @ matrix``, where the caller has it already.
         """
-        cosines = columns @ self.centroids if cosines is None else cosines
-        views = _views(columns, cosines, self.centroids.shape[0] - len(NAMES))
-        views -= self.centre
-        views *= self.scale
-        closer = len(self.left_out) - self.left_out.searchsorted(np.minimum(views[:, 0], views[:, 1]))
-        share: FloatArray = closer / len(self.left_out)
+        views = self._views(columns, columns @ self.matrix if products is None else products)
+        farther = self.left_out.searchsorted(np.minimum(views[:, 0], views[:, 1]))
+        share: FloatArray = 1.0 - farther / len(self.left_out)
         return share
 
+    def _views(self, columns: FloatArray, products: FloatArray) -> FloatArray:
+        """Closeness to the nearest centroid in each view, shape (n_texts, 2).
 
-def _centroids(columns: FloatArray, dim: int) -> FloatArray:
+        Of the vector the cosine, of the surface the negative squared distance, -|z - c|² = 2 z·c - |c|² - |z|².
+        """
+        views: FloatArray = np.maximum.reduce(products.reshape(len(products), 2, -1), axis=2)
+        surface = columns[:, -1 - N_SURFACE : -1]
+        views[:, 1] -= np.vecdot(surface, surface) * self.surface_unit
+        return views
+
+    def _left_out(self, columns: FloatArray, rows: BoolArray, known: BoolArray) -> FloatArray:
+        """Closeness of one kind to the known texts of all other kinds: quantiles, shape (N_QUANTILES, 2)."""
+        matrix = _centroids(columns[known & ~rows]) if (rows & known).any() else self.matrix
+        views = self._views(columns[rows], columns[rows] @ matrix)
+        quantiles: FloatArray = np.quantile(views, (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES, axis=0)
+        return quantiles
+
+
+def _centroids(columns: FloatArray) -> FloatArray:
     """Cluster the two views apart, and place the centroids so that one product gives both."""
-    vectors, surface = columns[:, :dim], columns[:, dim:]
-    length = np.maximum(np.linalg.norm(surface, axis=1, keepdims=True), 1e-6)
+    vectors, surface = columns[:, : -1 - N_SURFACE], columns[:, -1 - N_SURFACE : -1]
     result = np.zeros((columns.shape[1], 2 * N_CENTROIDS), dtype=np.float32)
-    result[:dim, :N_CENTROIDS] = kmeans(vectors, N_CENTROIDS).T
-    result[dim:, N_CENTROIDS:] = kmeans(surface / length, N_CENTROIDS).T
+    result[: -1 - N_SURFACE, :N_CENTROIDS] = kmeans(vectors, N_CENTROIDS, unit=True).T
+    points = kmeans(surface, N_CENTROIDS)
+    result[-1 - N_SURFACE : -1, N_CENTROIDS:] = 2 * points.T
+    result[-1, N_CENTROIDS:] = -np.square(points).sum(axis=1)
     return result
-
-
-def _left_out(
-    columns: FloatArray, dim: int, rows: BoolArray, known: BoolArray, centroids: FloatArray
-) -> FloatArray:
-    """Similarities of one kind to the known texts of other kinds: quantiles, shape (N_QUANTILES, 2)."""
-    if (rows & known).any():
-        centroids = _centroids(columns[known & ~rows], dim)
-    views = _views(columns[rows], columns[rows] @ centroids, dim)
-    quantiles: FloatArray = np.quantile(views, (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES, axis=0)
-    return quantiles
-
-
-def _views(columns: FloatArray, cosines: FloatArray, dim: int) -> FloatArray:
-    """Highest cosine in each view, shape (n_texts, 2)."""
-    views: FloatArray = np.maximum.reduce(cosines.reshape(len(cosines), 2, -1), axis=2)
-    surface = columns[:, dim:]
-    views[:, 1] /= np.sqrt(np.vecdot(surface, surface)) + np.float32(1e-6)
-    return views

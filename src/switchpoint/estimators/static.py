@@ -47,8 +47,9 @@ class StaticEmbedder:
         self._ones = np.ones(MAX_TOKENS, dtype=np.float32)
         self._rate = (1 / np.maximum(spread, 1e-6)).astype(np.float32)
         parts = (codes, *(part.astype(np.float32) for part in (scales, mean, spread)))
+        self._dim = int(codes.shape[1])
         digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
-        self._name = f"static-{codes.shape[1]}-{digest[:12]}"
+        self._name = f"static-{self._dim}-{digest[:12]}"
 
     @property
     def name(self) -> str:
@@ -58,11 +59,11 @@ class StaticEmbedder:
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return int(self.codes.shape[1])
+        return self._dim
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Return shape (n_texts, dim), rows of norm 1, or 0 for a text without a known token."""
-        return self.read(texts)[:, : self.dim]
+        return self.read(texts)[:, : self._dim]
 
     def read(self, texts: Sequence[str]) -> FloatArray:
         """Return the columns of texts: vector, surface, and a 1, so that a linear function is one product.
@@ -70,26 +71,31 @@ class StaticEmbedder:
         Shape (n_texts, dim + N_SURFACE + 1). The surface is standardised and clipped: an unheard-of text must not
         push a linear function beyond all experience. Only the `window` of a text is read.
         """
-        columns = np.empty((len(texts), self.dim + N_SURFACE + 1), dtype=np.float32)
-        tallies = np.empty((len(texts), lexical.N_TALLIES), dtype=np.float32)
-        vectors, surface = columns[:, : self.dim], columns[:, self.dim : -1]
-        for text, vector, tally in zip(texts, vectors, tallies, strict=True):
-            data = utf8(window(text))
-            pieces = split(data)
-            ids = np.frombuffer(self.tokenizer.pack(pieces), dtype=ID)
-            # A product with ones sums rows several times faster than np.add.reduce or reduceat.
-            np.matmul(self._ones[: len(ids)], self._table.take(ids, axis=0), out=vector)
-            lexical.tally(data, len(ids), pieces, out=tally)
+        dim = self._dim
+        columns = np.empty((len(texts), dim + N_SURFACE + 1), dtype=np.float32)
+        vectors, surface = columns[:, :dim], columns[:, dim:-1]
+        lexical.features(self._scan(texts, vectors), out=surface)
         norms = np.sqrt(np.vecdot(vectors, vectors))
         norms += TINY
         vectors /= norms[:, None]
-        lexical.features(tallies, out=surface)
         surface -= self.mean
         surface *= self._rate
         np.minimum(surface, CLIP, out=surface)
         np.maximum(surface, -CLIP, out=surface)
         columns[:, -1] = 1.0
         return columns
+
+    def _scan(self, texts: Sequence[str], vectors: FloatArray) -> FloatArray:
+        """Sum the tokens of each text into `vectors`, and return the tallies of `lexical`."""
+        tallies = np.empty((len(texts), lexical.N_TALLIES), dtype=np.float32)
+        for i, text in enumerate(texts):
+            data = utf8(window(text))
+            pieces = split(data)
+            ids = np.frombuffer(self.tokenizer.pack(pieces), dtype=ID)
+            # A product with ones sums rows several times faster than np.add.reduce or reduceat.
+            np.matmul(self._ones[: len(ids)], self._table.take(ids, axis=0), out=vectors[i])
+            lexical.tally(data, len(ids), pieces, out=tallies[i])
+        return tallies
 
     @classmethod
     def fit(cls, tokenizer: WordPiece, texts: Sequence[str], teacher: FloatArray, words: FloatArray, dim: int) -> Self:
@@ -103,9 +109,12 @@ class StaticEmbedder:
         start = (words - words.mean(axis=0)) @ directions * _rarity(len(words))[:, None]
         table = _regress(_shares(tokenizer, texts), target @ directions, start)
         scales = (np.abs(table).max(axis=1) / 127 + 1e-12).astype(np.float32)
-        surface = lexical.surface(tokenizer, texts)
         codes = np.rint(table / scales[:, None]).astype(np.int8)
-        return cls(tokenizer, codes, scales, surface.mean(axis=0), surface.std(axis=0))
+        plain = cls(tokenizer, codes, scales, np.zeros(N_SURFACE), np.ones(N_SURFACE))
+        surface = np.empty((len(texts), N_SURFACE))
+        lexical.features(plain._scan(texts, np.empty((len(texts), dim), dtype=np.float32)), out=surface)
+        mean, spread = (np.asarray(part, dtype=np.float32) for part in (surface.mean(axis=0), surface.std(axis=0)))
+        return cls(tokenizer, codes, scales, mean, spread)
 
 
 def _rarity(n_tokens: int) -> FloatArray:
@@ -125,7 +134,11 @@ def _shares(tokenizer: WordPiece, texts: Sequence[str]) -> tuple[IntArray, IntAr
 
 
 def _regress(
-    shares: tuple[IntArray, IntArray, FloatArray], target: FloatArray, start: FloatArray, ridge: float = 0.003, steps: int = 20
+    shares: tuple[IntArray, IntArray, FloatArray],
+    target: FloatArray,
+    start: FloatArray,
+    ridge: float = 0.003,
+    steps: int = 20,
 ) -> FloatArray:
     """Solve ``(AᵀA + ridge) D = Aᵀ (target - A start)`` by conjugate gradients, and return ``start + D``.
 

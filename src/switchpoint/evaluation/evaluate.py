@@ -144,7 +144,8 @@ def evaluate(
 
     train : what the best single model and expected costs are taken from; without it the best single model is the
         strong one of the pair, or unknown, and expected costs are those of the test.
-    weak, strong : the pair of the two-model view; by default the two models, where there are exactly two.
+    weak, strong : the pair of the two-model view; by default the two models, where there are exactly two and training
+        outcomes or predicted probabilities say which is the better one.
     probabilities : whether the predictions are meant as probabilities, so that their calibration has a meaning.
     train_s, n_train_removed : for the report.
     resamples, seed : of the bootstrap.
@@ -152,7 +153,7 @@ def evaluate(
     Raises DataError when the estimator does not know a model of the test, UnknownModel for an unknown pair,
     ConfigError for half a pair.
     """
-    bout = _bout(_aligned(estimator, test), test, train, weak, strong)
+    bout = _bout(_aligned(estimator, test), test, train, weak, strong, probabilities)
     games, view, costs = bout.games(), bout.view(resamples, seed), family(bout.seen, test, bout.best)
     predicted = bout.prediction.mean
     return Evaluation(
@@ -177,9 +178,20 @@ def evaluate(
     )
 
 
-def _bout(prediction: Prediction, test: Outcomes, train: Outcomes | None, weak: str | None, strong: str | None) -> Bout:
+def _bout(
+    prediction: Prediction,
+    test: Outcomes,
+    train: Outcomes | None,
+    weak: str | None,
+    strong: str | None,
+    probabilities: bool,
+) -> Bout:
     known = None if train is None else train.of(test.models)
-    told = known.mean_quality() if known is not None else prediction.mean.mean(axis=0)
+    told = np.full(len(test.models), np.nan)  # a mere score does not say which model is the better one
+    if known is not None:
+        told = known.mean_quality()
+    elif probabilities:
+        told = prediction.mean.mean(axis=0)
     pair = pair_of(test.models, told, weak, strong)
     for model in pair or ():
         test.column(model)

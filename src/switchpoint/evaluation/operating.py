@@ -132,8 +132,11 @@ def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair) -> _Swept:
     quality = ranking.curve(outcomes.quality[both, weak], outcomes.quality[both, strong])
     cost = ranking.curve(outcomes.cost_usd[both, weak], outcomes.cost_usd[both, strong])
     blocks = rate[ranking.order][ranking.starts]
-    # Between two blocks any threshold cuts alike; the middle is the farthest from both.
-    cuts = np.concatenate([[min(1.0, blocks[0] + 1e-9)], (blocks[:-1] + blocks[1:]) / 2, [0.0]])
+    above, below = blocks[:-1], blocks[1:]
+    middle = (above + below) / 2
+    # Any threshold between two blocks cuts alike and the middle is the farthest from both, unless it rounds onto one.
+    between = np.where(middle > below, middle, above)
+    cuts = np.concatenate([[min(1.0, blocks[0] + 1e-9)], between, [0.0]])
     return _Swept(cuts, quality.share, quality.quality, cost.quality)
 
 

@@ -19,7 +19,7 @@ from switchpoint.core.query import FloatArray, IntArray, Query
 from switchpoint.core.record import Record
 
 Run = Callable[[Query], Awaitable[Record]]
-"""Serves one query, such as `functools.partial(engine.run, route="auto")` of an engine with the replay upstream."""
+"""Serves one query, such as `functools.partial(engine.run, strategy)` of an engine with the replay upstream."""
 
 NOBODY = -1
 

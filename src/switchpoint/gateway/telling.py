@@ -36,7 +36,7 @@ def header_value(text: str) -> bytes:
 def identity(run: Run) -> list[Header]:
     """Return the headers that name the run; there from its start, so on errors too."""
     return [
-        (b"x-request-id", header_value(run.query.id)),
+        (b"x-request-id", run.query.id.encode()),
         (b"x-switchpoint-version", SCHEMA_VERSION),
         (b"x-switchpoint-record", run.id.encode()),
         (b"x-switchpoint-route", header_value(run.route)),

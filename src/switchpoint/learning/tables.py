@@ -86,13 +86,12 @@ def _parquet(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
 
 def _json_lines(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
     rows, problems = [], Problems(path)
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            row = _json_object(line)
-            if row is None:
-                problems.found.append(f"row {number}: not a JSON object")
-            else:
-                rows.append((number, row))
+    for number, line in enumerate(_lines(path), start=1):
+        row = _json_object(line)
+        if row is None:
+            problems.found.append(f"row {number}: not a JSON object")
+        else:
+            rows.append((number, row))
     problems.check()
     if rows:
         _require(path, columns, {name for _, row in rows for name in row})
@@ -102,6 +101,14 @@ def _json_lines(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
                 problems.add(number, name, "is not there; write null where it is unknown")
     problems.check()
     return {name: [row[name] for _, row in rows] for name in columns}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8").rstrip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}).") from None
+    return text.split("\n") if text else []
 
 
 def _json_object(line: str) -> dict[str, Any] | None:

@@ -1,0 +1,112 @@
+"""A whole decision by the bundled router (tokenise, embed, estimate, decide), in one thread, beside scikit-learn.
+
+The baseline is what one would write in five lines: hashed word n-grams and a logistic regression for each model.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import itertools
+import random
+
+import numpy as np
+
+from benchmarks.timing import in_turns, us
+from switchpoint.assembly.switchpoint import Switchpoint
+from switchpoint.core.query import Query
+
+CONFIGURATION = {
+    "upstreams": {"fake": {"kind": "fake", "script": {"weak": ["x"], "strong": ["x"]}}},
+    "models": {
+        "weak": {"upstream": "fake", "tier": "weak", "input_usd_per_mtok": 0.2, "output_usd_per_mtok": 1},
+        "strong": {"upstream": "fake", "tier": "strong", "input_usd_per_mtok": 2, "output_usd_per_mtok": 10},
+    },
+    "records": {"enabled": False},
+}
+WORDS = (
+    "the of and to in is you that it he was for on are as with his they at be this have from or one had by word but "
+    "not what all were we when your can said there use an each which she do how their if will up other about out many "
+    "then them these so some her would make like him into time has look two more write go see number no way could "
+    "people my than first water been call who oil its now find long down day did get come made may part Compute prove "
+    "integral theorem function derivative matrix probability molecule enzyme treaty constitution inflation"
+).split()
+
+
+def text(n_tokens: int, seed: int) -> str:
+    """Words that are one token each, with some numbers and punctuation."""
+    drawn = random.Random(seed)
+    return " ".join(drawn.choice(WORDS) for _ in range(n_tokens - 4)) + f" {drawn.randrange(10, 99)}, ok?"
+
+
+def rotating(make, count: int = 200):
+    """Return a function that calls `make` with a different query each time, as traffic does."""
+    queries = itertools.cycle([Query.of(text(*make, seed)) for seed in range(count)])
+    return lambda: next(queries)
+
+
+def measure() -> list[dict[str, str]]:
+    switchpoint = Switchpoint.of(CONFIGURATION)
+    router = switchpoint.routes.resolve("bundled")
+    baseline = sklearn_baseline()
+    short, long = rotating((50,)), rotating((300,))
+    seconds = in_turns(
+        {
+            "50": lambda: router.next(short(), ()),
+            "300": lambda: router.next(long(), ()),
+            "sklearn 50": lambda: baseline([short().text]),
+            "sklearn 300": lambda: baseline([long().text]),
+        },
+        rounds=2000,
+    )
+    lines = [
+        {
+            "what": f"a decision on {n} tokens, p50 (p99 {us(np.quantile(seconds[n], 0.99))})",
+            "value": us(np.median(seconds[n])),
+            "beside": f"{np.median(seconds['sklearn ' + n]) / np.median(seconds[n]):.1f}x faster than scikit-learn",
+        }
+        for n in ("50", "300")
+    ]
+    return [*lines, flat(router), batch(switchpoint, baseline)]
+
+
+def flat(router) -> dict[str, str]:
+    """Deciding reads a bounded part of the prompt: a megabyte costs about what ten kilobytes do."""
+    sizes = {"10 kB": 10_000, "1 MB": 1_000_000}
+    queries = {name: Query.of((text(300, 1) * 700)[:size]) for name, size in sizes.items()}
+    assert {name: len(query.full_text) for name, query in queries.items()} == sizes
+    work = {name: (lambda query=query: router.next(query, ())) for name, query in queries.items()}
+    p99 = {name: np.quantile(each, 0.99) for name, each in in_turns(work, rounds=1000).items()}
+    ratio = f"{p99['1 MB'] / p99['10 kB']:.2f}x the p99 of 10 kB ({us(p99['10 kB'])})"
+    return {"what": "a decision on 1 MB, p99", "value": us(p99["1 MB"]), "beside": ratio}
+
+
+def batch(switchpoint: Switchpoint, baseline) -> dict[str, str]:
+    router = switchpoint.routes.resolve("bundled").strategy
+    queries = [Query.of(text(50, seed)) for seed in range(2000)]
+    texts = [query.text for query in queries]
+    seconds = in_turns({"ours": lambda: router.route(queries), "sklearn": lambda: baseline(texts)}, 7, warm_up=1)
+    ours, theirs = (len(queries) / np.median(seconds[name]) for name in ("ours", "sklearn"))
+    return {
+        "what": "decisions in batches of 2,000, 50 tokens each, per second",
+        "value": f"{ours:,.0f}",
+        "beside": f"{ours / theirs:.1f}x scikit-learn's",
+    }
+
+
+def sklearn_baseline():
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    vectorizer = HashingVectorizer(ngram_range=(1, 2))
+    features = vectorizer.transform([text(50, seed) for seed in range(400)])
+    random_labels = np.random.default_rng(0).integers(0, 2, size=(2, 400))
+    heads = [LogisticRegression().fit(features, labels) for labels in random_labels]
+
+    def decide(texts: list[str]) -> np.ndarray:
+        x = vectorizer.transform(texts)
+        return np.argmax([head.predict_proba(x)[:, 1] for head in heads], axis=0)
+
+    return decide

@@ -1,0 +1,36 @@
+"""Timing on a noisy machine: medians of many, the competitors taking turns."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+
+def in_turns(work: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 20) -> dict[str, np.ndarray]:
+    """Call each piece of work once a round, in turns; return seconds of each call, shape (rounds,)."""
+    seconds = {name: np.empty(rounds) for name in work}
+    for each in work.values():
+        for _ in range(warm_up):
+            each()
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(rounds):
+            for name, each in work.items():
+                start = time.perf_counter()
+                each()
+                seconds[name][number] = time.perf_counter() - start
+    finally:
+        gc.enable()
+    return seconds
+
+
+def us(seconds: float) -> str:
+    return f"{1e6 * seconds:.1f} µs"
+
+
+def ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.2f} ms"

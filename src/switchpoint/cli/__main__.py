@@ -1,0 +1,5 @@
+"""`python -m switchpoint.cli` is `switchpoint`."""
+
+from switchpoint.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""`switchpoint train`: fit a router on your outcomes, or rebuild the one that ships with the package."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from switchpoint.cli.output import print_json, print_table, progress, remark
+
+app = typer.Typer(
+    help="Fit a router on recorded outcomes.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the artifact to.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("bundled")
+def bundled(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds the four training sets.")],
+    out: Out,
+    json: AsJson = False,
+) -> None:
+    """Rebuild the router that ships with the package; takes some minutes, needs the teacher's weights."""
+    from switchpoint.learning.bundled import build
+
+    with progress() as bar:
+        tasks = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=total)
+            bar.update(tasks[step], completed=done)
+
+        built = build(data, out, created=_created(), progress=show)
+    if json:
+        print_json({"artifact": built.digest, "trained_on": built.trained_on, "metrics": built.metrics})
+        return
+    rows = [[kind, *figures.values()] for kind, figures in built.metrics["out_of_fold"].items()]
+    print_table(
+        "Out of fold", ["kind", "rows", "APGR", "ECE weak", "ECE strong"], rows, caption=f"artifact {built.digest}"
+    )
+    remark(f"Written to {out}.")
+
+
+@app.command("router")
+def router(
+    data: Annotated[str, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to learn from.")],
+    out: Out,
+    models: Annotated[str | None, typer.Option(metavar="MODEL[,MODEL...]", help="Learn these models only.")] = None,
+    split: Annotated[Literal["train", "test", "all"], typer.Option(help="Rows to learn from.")] = "train",
+    json: AsJson = False,
+) -> None:
+    """Train a router on your own outcomes, and say what cross-validation found."""
+    from switchpoint.learning.train import train_router
+
+    chosen = models.split(",") if models else None
+    trained = train_router(data.split(","), out, created=_created(), models=chosen, split=split, say=remark)
+    if json:
+        print_json(trained.to_json())
+        return
+    rows = zip(trained.models, trained.mean_quality, strict=True)
+    print_table(f"{trained.data}: {trained.rows} rows", ["model", "mean quality"], rows)
+    evidence = trained.evidence
+    value, low, high = evidence.found
+    print(
+        f"{evidence.measure}, cross-validated: {value:.3f} [{low:.3f}, {high:.3f}]; nothing learned: {evidence.nothing}"
+    )
+    print(f"best single model: {trained.best_single}")
+    if not evidence.routable:
+        print("not routable on this evidence: the interval includes what nothing learned would give")
+    print(f"artifact: {trained.digest}")
+    remark(f"Written to {out}.")
+
+
+def _created() -> str:
+    """Today, or the date of SOURCE_DATE_EPOCH, which makes two builds the same to the byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return moment.date().isoformat()

@@ -1,0 +1,183 @@
+"""TextHeads: the router trained on your own outcomes.
+
+Two members see every text: a linear one on meaning and surface, and the neighbourhood it falls into. Their logits are
+averaged, and calibrated on rows that they were not fitted on. Where two of the models are the bundled router's anchors,
+what that learned elsewhere is averaged in: beside a few hundred outcomes it is worth as much as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from switchpoint.core.errors import NotFittedError
+from switchpoint.core.estimate import Prediction
+from switchpoint.core.outcome import Outcomes
+from switchpoint.core.query import BoolArray, FloatArray, Query
+from switchpoint.estimators import artifact
+from switchpoint.estimators.abilities import known_ability
+from switchpoint.estimators.artifact import Artifact, State
+from switchpoint.estimators.bundled import Bundled
+from switchpoint.estimators.calibration import Platt, folds
+from switchpoint.estimators.clusters import Clusters
+from switchpoint.estimators.knowledge import Knowledge
+from switchpoint.estimators.linear import BOTH, fit_linear
+from switchpoint.estimators.logistic import sigmoid
+from switchpoint.estimators.novelty import Novelty
+
+FEW_ROWS = 1_000
+NEIGHBOURHOOD = 2 / 3
+"""Share of the neighbourhood in the average of the two members; by cross-validation, see docs/experiments.md."""
+PRIOR_WEIGHT, SMALL_PRIOR_WEIGHT = 1.0, 0.3
+"""Of the anchors' knowledge beside that of the outcomes: up to FEW_ROWS of them, and beyond."""
+OWN_KINDS = range(5, 21)
+"""With so many domains, each is left out in turn to learn what new looks like; else the bundled kinds stand for it."""
+
+
+class Fitted(NamedTuple):
+    """What serving needs; logits are ``columns @ linear + neighbourhood * clusters.logits``.
+
+    linear : shape (n_columns, n_models); neighbourhood, mean_cost_usd : shape (n_models,).
+    """
+
+    linear: FloatArray
+    neighbourhood: FloatArray
+    clusters: Clusters
+    novelty: Novelty
+    mean_cost_usd: FloatArray
+
+
+class TextHeads:
+    """Predicts the quality of each model from the text of a query.
+
+    knowledge : embedder, anchors and kinds to build on; by default those that ship with the package.
+    prior : whether the anchors' knowledge may help where their outcomes are being learned.
+    """
+
+    kind = "heads"
+
+    def __init__(self, knowledge: Knowledge | None = None, *, prior: bool = True, seed: int = 0) -> None:
+        self.knowledge = Bundled.load().knowledge if knowledge is None else knowledge
+        self.prior, self.seed = prior, seed
+        self._models: tuple[str, ...] = ()
+        self._fit: Fitted | None = None
+
+    def fit(self, outcomes: Outcomes) -> Self:
+        """Learn from outcomes; cells that were not observed are left out, and a model without any gets one half."""
+        columns = self.knowledge.embedder.read([query.text for query in outcomes.queries])
+        weight, prior = self._prior(outcomes)
+        held_out = np.zeros(outcomes.quality.shape)
+        for train, test in folds(len(outcomes), self.seed):
+            linear, share, clusters = self._members(columns[train], outcomes.quality[train], weight, prior)
+            held_out[test] = _logits(columns[test], linear, share, clusters)
+        linear, share, clusters = self._members(columns, outcomes.quality, weight, prior)
+        # Too few rows to hold any out: nothing is known of the calibration.
+        platt = Platt.fit(held_out, outcomes.quality) if held_out.any() else Platt.identity(len(outcomes.models))
+        self._models = outcomes.models
+        self._fit = Fitted(
+            linear=platt.fold(linear).astype(np.float32),
+            neighbourhood=(share * platt.slope).astype(np.float32),
+            clusters=clusters,
+            novelty=Novelty.fit(*self._kinds(columns, outcomes.domains)),
+            mean_cost_usd=outcomes.mean_cost_usd(),
+        )
+        return self
+
+    @property
+    def models_(self) -> tuple[str, ...]:
+        """The columns of a prediction; raises NotFittedError."""
+        self._fitted()
+        return self._models
+
+    @property
+    def mean_cost_usd_(self) -> FloatArray:
+        """Mean known cost of each model's answers, shape (n_models,); NaN is unknown."""
+        return self._fitted().mean_cost_usd
+
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        """Predict quality, shape (n_queries, n_models), and novelty; no standard error."""
+        fitted = self._fitted()
+        columns = self.knowledge.embedder.read([query.text for query in queries])
+        logits = _logits(columns, fitted.linear, fitted.neighbourhood, fitted.clusters)
+        return Prediction(mean=sigmoid(logits), novelty=fitted.novelty.of(columns))
+
+    def state(self) -> State:
+        """Return everything but the embedder, of which only the name is kept."""
+        fitted = self._fitted()
+        return State(
+            kind=self.kind,
+            models=self._models,
+            embedder=self.knowledge.embedder.name,
+            settings={"prior": self.prior, "seed": self.seed},
+            tensors={
+                "linear": fitted.linear,
+                "neighbourhood": fitted.neighbourhood,
+                "mean_cost_usd": fitted.mean_cost_usd,
+                **{f"clusters.{name}": array for name, array in fitted.clusters._asdict().items()},
+                **{f"novelty.{name}": array for name, array in fitted.novelty._asdict().items()},
+            },
+        )
+
+    @classmethod
+    def restore(cls, found: Artifact) -> Self:
+        """Return the estimator that was written; raises ArtifactError if it was made with another embedder."""
+        heads, tensors = cls(**found.manifest.settings), found.tensors
+        artifact.check_embedder(found, heads.knowledge.embedder.name)
+        heads._models = found.manifest.models
+        heads._fit = Fitted(
+            linear=tensors["linear"],
+            neighbourhood=tensors["neighbourhood"],
+            clusters=Clusters(*(tensors[f"clusters.{name}"] for name in Clusters._fields)),
+            novelty=Novelty(*(tensors[f"novelty.{name}"] for name in Novelty._fields)),
+            mean_cost_usd=tensors["mean_cost_usd"],
+        )
+        return heads
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Self:
+        """Read an artifact; raises ArtifactError."""
+        return cls.restore(artifact.read(folder))
+
+    def _fitted(self) -> Fitted:
+        if self._fit is None:
+            raise NotFittedError(self)
+        return self._fit
+
+    def _members(
+        self, columns: FloatArray, quality: FloatArray, weight: FloatArray, prior: FloatArray
+    ) -> tuple[FloatArray, FloatArray, Clusters]:
+        """Fit both members and average them with the prior, which is linear like the first of them."""
+        clusters = Clusters.fit(columns[:, : self.knowledge.embedder.dim], quality, self.seed)
+        linear = fit_linear(columns, quality, (BOTH,)) * (1 - NEIGHBOURHOOD)
+        return (linear + prior * weight) / (1 + weight), NEIGHBOURHOOD / (1 + weight), clusters
+
+    def _prior(self, outcomes: Outcomes) -> tuple[FloatArray, FloatArray]:
+        """Return the weight of the anchors' knowledge for each model, and its linear weights; 0 where it has none."""
+        ability = [known_ability(model) for model in outcomes.models]
+        weights = np.zeros((len(self.knowledge.anchors), len(ability)))
+        if not self.prior or not {0.0, 1.0} <= set(ability):
+            return np.zeros(len(ability)), weights
+        for column, value in enumerate(ability):
+            if value is not None:
+                weights[:, column] = self.knowledge.anchors[:, int(value)]
+        rows = (~np.isnan(outcomes.quality)).sum(axis=0)
+        size = np.where(rows <= FEW_ROWS, PRIOR_WEIGHT, SMALL_PRIOR_WEIGHT)
+        return np.where(weights.any(axis=0), size, 0.0), weights
+
+    def _kinds(self, columns: FloatArray, domains: Sequence[str]) -> tuple[FloatArray, dict[str, BoolArray], BoolArray]:
+        """Choose the kinds from which novelty learns: the outcomes' own domains, or the bundled ones."""
+        if len(set(domains)) in OWN_KINDS:
+            labels = np.array(domains)
+            return columns, {str(kind): labels == kind for kind in sorted(set(domains))}, np.ones(len(labels), bool)
+        names, labels, others = self.knowledge.kinds
+        known = np.arange(len(columns) + len(others)) < len(columns)
+        rows = np.concatenate([np.full(len(columns), -1), labels])
+        return np.concatenate([columns, others]), {name: rows == i for i, name in enumerate(names)}, known
+
+
+def _logits(columns: FloatArray, linear: FloatArray, share: FloatArray, clusters: Clusters) -> FloatArray:
+    result: FloatArray = columns @ linear + share * clusters.logits(columns[:, : len(clusters.centroids)])
+    return result

@@ -1,0 +1,137 @@
+"""Train a router on your outcomes, and say honestly whether the queries can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from switchpoint.core.outcome import Outcomes
+from switchpoint.core.query import FloatArray
+from switchpoint.estimators import artifact
+from switchpoint.estimators.calibration import folds
+from switchpoint.estimators.heads import TextHeads
+from switchpoint.evaluation.baselines import best_single
+from switchpoint.evaluation.bootstrap import Interval, difference, intervals
+from switchpoint.evaluation.curve import Ranking
+from switchpoint.evaluation.metrics import apgr
+from switchpoint.learning.datasets import Folder, Split, read_many
+
+RANDOM_APGR = 0.5
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What cross-validation inside the training rows says of routing.
+
+    measure : what `found` is: "APGR" of two models, or "gain over the best single model" in mean quality.
+    nothing : the value that means nothing was learned. found : with its 95 % interval, paired by query.
+    """
+
+    measure: str
+    nothing: float
+    found: Interval
+
+    @property
+    def routable(self) -> bool:
+        """Whether the whole interval lies above what nothing learned would give."""
+        return self.found.low > self.nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """The artifact's hash, and what is known of the router when it is made."""
+
+    digest: str
+    data: str
+    rows: int
+    models: tuple[str, ...]
+    mean_quality: tuple[float, ...]
+    best_single: str
+    evidence: Evidence
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; NaN is unknown."""
+        return {
+            "artifact": self.digest,
+            "data": self.data,
+            "rows": self.rows,
+            "mean_quality": dict(zip(self.models, self.mean_quality, strict=True)),
+            "best_single": self.best_single,
+            "measure": self.evidence.measure,
+            "found": self.evidence.found._asdict(),
+            "nothing": self.evidence.nothing,
+            "routable": self.evidence.routable,
+        }
+
+
+def train_router(
+    folders: Sequence[Folder],
+    out: Path,
+    *,
+    created: str,
+    models: Sequence[str] | None = None,
+    split: Split = "train",
+    say: Say = lambda text: None,
+) -> Trained:
+    """Fit `TextHeads` on the outcomes of the folders and write the artifact to `out`.
+
+    Raises DataError, UnknownModel.
+    """
+    outcomes = read_many(folders, split, models, say)
+    evidence = gather_evidence(outcomes, say)
+    say("Fitting on every row …")
+    router = TextHeads().fit(outcomes)
+    figures = {"measure": evidence.measure, **evidence.found._asdict(), "routable": evidence.routable}
+    lines = [{"dataset": outcomes.name, "split": split, "rows": len(outcomes)}]
+    return Trained(
+        digest=artifact.write(router, out, created=created, trained_on=lines, metrics={"out_of_fold": figures}),
+        data=outcomes.name,
+        rows=len(outcomes),
+        models=outcomes.models,
+        mean_quality=tuple(outcomes.mean_quality().tolist()),
+        best_single=best_single(outcomes),
+        evidence=evidence,
+    )
+
+
+def gather_evidence(outcomes: Outcomes, say: Say = lambda text: None) -> Evidence:
+    """Predict every row by a router that was not fitted on it, and compare with what ignores the query.
+
+    The constant to beat is chosen on the same training rows as the router, so that neither has seen the answer.
+    """
+    predicted = np.full(outcomes.quality.shape, np.nan)
+    constant = np.zeros(len(outcomes), dtype=np.intp)
+    for number, (train, test) in enumerate(folds(len(outcomes)), start=1):
+        say(f"Fitting without part {number} …")
+        known, rest = outcomes.take(np.flatnonzero(train)), outcomes.take(np.flatnonzero(test))
+        predicted[test] = TextHeads().fit(known).predict(rest.queries).mean
+        constant[test] = outcomes.column(best_single(known))
+    if len(outcomes.models) == 2:
+        return _order(outcomes, predicted)
+    return _choice(outcomes.quality, predicted, constant)
+
+
+def _order(outcomes: Outcomes, predicted: FloatArray) -> Evidence:
+    """Measure two models by APGR: how well the rows are ordered by what the stronger one adds."""
+    weak, strong = np.argsort(outcomes.mean_quality(), kind="stable")
+    both = ~np.isnan(outcomes.quality).any(axis=1) & ~np.isnan(predicted).any(axis=1)
+    if not both.any():
+        return Evidence(measure="APGR", nothing=RANDOM_APGR, found=Interval(*[float("nan")] * 3))
+    quality, gain = outcomes.quality[both], predicted[both, strong] - predicted[both, weak]
+    ranking = Ranking(gain)
+    found = intervals({"apgr": lambda w: apgr(ranking.curve(quality[:, weak], quality[:, strong], w))}, len(gain))
+    return Evidence(measure="APGR", nothing=RANDOM_APGR, found=found["apgr"])
+
+
+def _choice(quality: FloatArray, predicted: FloatArray, constant: FloatArray) -> Evidence:
+    """Measure many models by the quality of the one predicted to be best, against one that is always the same."""
+    rows = np.arange(len(quality))
+    chosen = np.where(np.isnan(predicted).any(axis=1), constant, predicted.argmax(axis=1))
+    found = difference(quality[rows, chosen], quality[rows, constant])
+    return Evidence(measure="gain over the best single model", nothing=0.0, found=found)

@@ -1,0 +1,177 @@
+"""A gateway on loopback, before a server that behaves as the model's name says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import httpx2
+import openai
+import pytest
+
+from switchpoint.cascades.resilient import Resilient
+from switchpoint.cascades.threshold import ThresholdCascade
+from switchpoint.cascades.verifiers import checks
+from switchpoint.core.attempt import Attempt
+from switchpoint.core.catalog import Catalog
+from switchpoint.core.decision import Accept, Call, Decision, Reason, Step
+from switchpoint.core.errors import NoEligibleModel, RequestError
+from switchpoint.core.model import Model
+from switchpoint.core.protocols import Strategy
+from switchpoint.core.query import Query
+from switchpoint.core.record import Feedback, Record
+from switchpoint.engine.engine import Engine
+from switchpoint.gateway.app import create_app
+from switchpoint.gateway.serve import serving
+from switchpoint.routers.fixed import Fixed
+from switchpoint.routers.routes import Routes
+from switchpoint.upstreams.openai_compatible import OpenAICompatible
+from tests.fake_openai import BEHAVIOURS, Behaviour, FakeOpenAI, Received, answering, in_turn
+
+MAX_BODY_BYTES = 200_000
+NO_USAGE = "no-usage"
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+USER = {"role": "user", "content": "What is 2 + 2?"}
+
+
+class FirstOf:
+    """The first eligible model of a list, with estimates in its decision."""
+
+    def __init__(self, name: str, catalog: Catalog, *models: str) -> None:
+        self.name, self.catalog, self.models = name, catalog, models
+
+    def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
+        if attempts and attempts[-1].answered:
+            return Accept(attempt=len(attempts) - 1)
+        excluded = self.catalog.exclusions(query)
+        left = [model for model in self.models if model not in excluded]
+        if not left:
+            raise NoEligibleModel(excluded)
+        quality = {model: 0.5 for model in self.models}
+        return Call(decision=Decision(model=left[0], router=self.name, reason=Reason.ESTIMATED, quality=quality))
+
+
+def buggy(threshold: float) -> Strategy:
+    raise ZeroDivisionError("a secret of the service")
+
+
+def catalog_of(names: Sequence[str]) -> Catalog:
+    behaving = [Model(id=f"acme/{name}", upstream="acme", upstream_model=name) for name in names]
+    priced = Model(
+        id="priced",
+        upstream="acme",
+        upstream_model="ok",
+        input_usd_per_mtok=Decimal("0.5"),
+        output_usd_per_mtok=Decimal(2),
+        context_tokens=8000,
+        can=frozenset({"tools", "vision"}),
+    )
+    dear = Model(
+        id="dear", upstream="acme", upstream_model="ok", input_usd_per_mtok=Decimal(5), output_usd_per_mtok=Decimal(20)
+    )
+    plain = Model(id="plain", upstream="acme", upstream_model="ok", can=frozenset())
+    return Catalog([priced, dear, plain, *behaving])
+
+
+def routes_of(catalog: Catalog) -> Routes:
+    def first_of(name: str, *models: str) -> Resilient:
+        return Resilient(FirstOf(name, catalog, *models), catalog, retries=0)
+
+    return Routes(
+        catalog,
+        {
+            "best": first_of("best", "priced", "dear"),
+            "sturdy": first_of("sturdy", "acme/fails", "acme/ok"),
+            "doomed": first_of("doomed", "acme/fails", "acme/hangs-up"),
+            "busy": first_of("busy", "acme/limited"),
+            "cheap-first": ThresholdCascade("cheap-first", catalog, ["acme/empty", "acme/echo"], "checks", 0.5),
+            "content": ThresholdCascade("content", catalog, ["acme/ok", "acme/echo"], "checks", 0.5),
+        },
+        auto="best",
+        bypass=lambda model: Fixed("requested", catalog, model),
+        at_threshold={
+            "toy": lambda threshold: Fixed("toy", catalog, "dear" if threshold < 0.5 else "priced"),
+            "buggy": buggy,
+        },
+    )
+
+
+@dataclass
+class Gateway:
+    """The gateway under test and all that happened to it."""
+
+    url: str
+    upstream: FakeOpenAI
+    records: list[Record]
+    feedback: list[Feedback]
+    client: openai.OpenAI = field(init=False)
+    http: httpx2.Client = field(init=False)
+
+    @property
+    def sent(self) -> Received:
+        """The last request that reached the upstream."""
+        return self.upstream.requests[-1]
+
+    @property
+    def record(self) -> Record:
+        """The last record."""
+        return self.records[-1]
+
+    def post(self, path: str = "/v1/chat/completions", **body: object) -> httpx2.Response:
+        return self.http.post(path, json=body)
+
+
+def more_behaviours() -> dict[str, Behaviour]:
+    return {NO_USAGE: answering(usage=None), "empty": answering("", finish="stop"), "flaky": in_turn(answering())}
+
+
+@pytest.fixture(scope="session")
+def shared_gateway() -> Iterator[Gateway]:
+    records: list[Record] = []
+    feedback: list[Feedback] = []
+
+    def add_feedback(given: Feedback) -> None:
+        if not any(record.id == given.record_id for record in records):
+            raise RequestError(f"Unknown record {given.record_id!r}.", "record_id")
+        feedback.append(given)
+
+    with FakeOpenAI(more_behaviours()) as upstream:
+        catalog = catalog_of([*BEHAVIOURS, *more_behaviours()])
+        engine = Engine(
+            catalog=catalog,
+            upstreams={"acme": OpenAICompatible("acme", upstream.base_url, first_byte_timeout_s=2, idle_timeout_s=2)},
+            sink=records.append,
+            default_model="priced",
+            baseline_model="dear",
+            verifiers={"checks": checks},
+        )
+        app = create_app(
+            engine=engine,
+            routing=routes_of(catalog),
+            add_feedback=add_feedback,
+            metrics=lambda: b"switchpoint_queries_total 1.0\n",
+            max_body_bytes=MAX_BODY_BYTES,
+            on_close=engine.close,
+        )
+        with serving(app) as url, openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
+            gateway = Gateway(url=url, upstream=upstream, records=records, feedback=feedback)
+            gateway.client = client
+            with httpx2.Client(base_url=url) as gateway.http:
+                yield gateway
+
+
+@pytest.fixture
+def gateway(shared_gateway: Gateway) -> Gateway:
+    """The gateway, with nothing remembered of other tests."""
+    shared_gateway.upstream.requests.clear()
+    shared_gateway.upstream.disconnected.clear()
+    shared_gateway.records.clear()
+    shared_gateway.feedback.clear()
+    return shared_gateway
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> openai.OpenAI:
+    """The official client."""
+    return gateway.client
