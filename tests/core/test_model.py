@@ -78,7 +78,7 @@ def test_exclusions_say_why() -> None:
     catalog = Catalog([replace(MINI, can=frozenset({"tools"}), context_tokens=10), replace(MINI, id="big")])
     long = Query(id="q", messages=({"role": "user", "content": "x" * 400},), needs=frozenset({"vision"}))
 
-    assert catalog.eligible(long).tolist() == [False, True]
+    assert catalog.eligible(long) == [False, True]
     assert catalog.exclusions(long) == {"mini": "cannot do vision"}
     assert "takes 10 tokens" in catalog.exclusions(replace(long, needs=frozenset()))["mini"]
 
@@ -86,7 +86,7 @@ def test_exclusions_say_why() -> None:
 def test_a_caller_narrows_the_catalog() -> None:
     catalog = Catalog([MINI, replace(MINI, id="big")])
 
-    assert catalog.eligible(replace(Query.of("hi"), allow=frozenset({"big"}))).tolist() == [False, True]
+    assert catalog.eligible(replace(Query.of("hi"), allow=frozenset({"big"}))) == [False, True]
 
 
 def test_a_limit_on_cost_excludes_what_is_expected_to_cost_more() -> None:
@@ -99,7 +99,7 @@ def test_unknown_limits_exclude_nothing() -> None:
     blank = Model(id="blank", upstream="u", upstream_model="blank")
     demanding = replace(Query.of("hi"), needs=frozenset({"vision", "tools"}), max_cost_usd=0.0)
 
-    assert Catalog([blank]).eligible(demanding).all()
+    assert Catalog([blank]).eligible(demanding) == [True]
 
 
 def test_an_unknown_model_is_named_with_the_nearest_one() -> None:

@@ -94,15 +94,15 @@ def test_a_split_that_does_not_exist_is_a_usage_error(call, folder):
 
 
 def test_tune_prints_lines_to_paste(call, folder):
-    result = call("tune", "--data", folder, "--router", "length", "--target-quality", "1.0")
+    result = call("tune", "--data", folder, "--router", "bundled", "--target-quality", "1.0")
 
-    assert "[routers.length]" in result.stdout
+    assert "[routers.bundled]" in result.stdout
     assert 'weak = "mini"' in result.stdout
 
 
 def test_tune_prints_json(call, folder):
     result = call(
-        "tune", "--data", folder, "--router", "length", "--target-usd-per-1k", "5", "--split", "all", "--json"
+        "tune", "--data", folder, "--router", "bundled", "--target-usd-per-1k", "5", "--split", "all", "--json"
     )
 
     found = json.loads(result.stdout)

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from switchpoint.core.errors import ConfigError, DataError
+from switchpoint.core.errors import ConfigError
 from switchpoint.evaluation.evaluate import evaluate
 from switchpoint.evaluation.plot import plot
 from tests.evaluation.toys import Table, make_outcomes
@@ -58,9 +58,14 @@ def test_another_format_is_refused(tmp_path):
         plot(evaluation(), tmp_path / "curve.pdf")
 
 
-def test_without_costs_and_a_pair_there_is_no_curve_to_draw(tmp_path):
-    three = evaluation(np.eye(3), models=("a", "b", "c"))
+def test_without_costs_and_a_pair_the_choices_are_drawn_side_by_side(tmp_path):
+    plot(evaluation(np.eye(3), models=("org/a", "org/b", "org/c")), tmp_path / "choices.svg")
 
-    with pytest.raises(DataError, match="no curve to draw"):
-        plot(three, tmp_path / "curve.svg")
-    assert not (tmp_path / "curve.svg").exists()
+    drawn = words(tmp_path / "choices.svg")
+    assert "each single model" in drawn
+    assert "its 95 % interval" in drawn
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be written"):
+        plot(evaluation(), tmp_path / "nowhere" / "curve.svg")

@@ -8,7 +8,9 @@ from switchpoint.core.errors import ConfigError, DataError, UnknownModel
 from switchpoint.core.estimate import Prediction
 from switchpoint.evaluation.operating import Target
 from switchpoint.learning import routers
+from switchpoint.learning import tune as tuning
 from switchpoint.learning.assess import assess
+from switchpoint.learning.datasets import read
 from switchpoint.learning.routers import ROUTERS, Recipe, make_router, options
 from switchpoint.learning.tune import FOLDS, folds, tune
 
@@ -26,14 +28,16 @@ class Means:
 
     def predict(self, queries):
         easy = np.array([[len(query.full_text) < 20] for query in queries], dtype=float)
-        return Prediction(mean=self.train.mean_quality() + 0.3 * easy * [1.0, -1.0])
+        return Prediction(mean=self.train.mean_quality() + 0.3 * easy * np.array([1.0, -1.0, 0.0])[: len(self.models_)])
 
 
 @pytest.fixture(autouse=True)
 def a_trained_router(monkeypatch):
     """`toy` learns; it takes the place of the real one, whose own tests are elsewhere."""
     FITTED.clear()
-    recipe = Recipe(make=lambda train, models: Means(train), learns=True, probabilities=True, summary="toy")
+    recipe = Recipe(
+        make=lambda train, models: Means(train), learns=True, probabilities=True, tunable=True, summary="toy"
+    )
     monkeypatch.setattr(routers, "ROUTERS", {**ROUTERS, "toy": recipe})
 
 
@@ -152,27 +156,43 @@ def test_a_router_that_learns_is_tuned_out_of_fold(folder):
 
 
 def test_the_setting_found_can_be_pasted(folder):
-    found = tune([folder()], Target(share=0.5), router="length")
-    section = tomllib.loads(found.toml)["routers"]["length"]
+    found = tune([folder()], Target(share=0.5), router="bundled")
+    section = tomllib.loads(found.toml)["routers"]["bundled"]
 
     assert section == {"kind": "utility", "threshold": found.point.value, "weak": "mini", "strong": "max"}
     assert found.to_json()["toml"] == found.toml
+    assert not found.out_of_fold
 
 
 def test_more_models_are_tuned_by_willingness_and_infinity_can_be_pasted_too(folder):
-    found = tune([folder(models=("mini", "max", "other"))], Target(usd_per_1k=1e6), router="best")
+    found = tune([folder(models=("mini", "max", "other"))], Target(usd_per_1k=1e6), router="toy")
 
-    assert tomllib.loads(found.toml)["routers"]["best"].keys() == {"kind", "willingness_usd"}
+    assert tomllib.loads(found.toml)["routers"]["toy"].keys() == {"kind", "willingness_usd"}
+    assert 'engine.default_model = "max"' in found.toml
+
+
+def test_an_artifact_is_tuned_as_it_is_and_named_in_what_is_pasted(folder, tmp_path, monkeypatch):
+    path = folder()
+    monkeypatch.setattr(tuning, "_artifact", lambda folder: Means(read(path, "test")))
+
+    found = tune([path], Target(quality=1.0), artifact=tmp_path / "mine")
+
+    section = tomllib.loads(found.toml)["routers"]["mine"]
+    assert section["artifact"] == str(tmp_path / "mine")
+    assert len(FITTED) == 1
+
+
+def test_a_baseline_cannot_be_tuned(folder):
+    with pytest.raises(ConfigError, match="'length' cannot be tuned"):
+        tune([folder()], Target(share=0.5), router="length")
 
 
 def test_tuning_on_an_unknown_model_names_the_nearest(folder):
     with pytest.raises(UnknownModel, match="Did you mean 'mini'"):
-        tune([folder()], Target(share=0.5), router="length", models=["minj", "max"])
+        tune([folder()], Target(share=0.5), router="bundled", models=["minj", "max"])
 
 
 def test_folds_hold_every_row_once(folder):
-    from switchpoint.learning.datasets import read
-
     outcomes = read(folder())
 
     parts = folds(outcomes)

@@ -14,7 +14,7 @@ from switchpoint.core.errors import ArtifactError, ConfigError
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import Query
 from switchpoint.estimators.abilities import stated_abilities
-from switchpoint.estimators.artifact import load_estimator
+from switchpoint.estimators.artifact import estimator_of, read
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.cost import ListPriceCost, MeanCost
 from switchpoint.estimators.heads import TextHeads
@@ -33,6 +33,7 @@ class Evidence:
     def __init__(self, catalog: Catalog) -> None:
         self.ability = {a.model: a.value for a in stated_abilities(catalog.models)}
         self._trained: dict[str, TextHeads] = {}
+        self._digests: list[str] = []
 
     @cached_property
     def bundled(self) -> Bundled:
@@ -86,19 +87,20 @@ class Evidence:
 
     def digest(self) -> str:
         """Return one hash of all artifacts that decide here."""
-        parts = [str(self.bundled.digest), *(str(trained.digest) for trained in self._trained.values())]
-        return sha256(" ".join(parts).encode()).hexdigest()[:16]
+        return sha256(" ".join([str(self.bundled.digest), *self._digests]).encode()).hexdigest()[:16]
 
     def _own(self, section: AnyRouter) -> TextHeads | None:
         """Return the estimator of a router's own artifact; raises ArtifactError for one of another kind."""
         if not isinstance(section, UtilityRouter) or section.artifact == "bundled":
             return None
         if section.artifact not in self._trained:
-            found = load_estimator(section.artifact)
+            artifact = read(section.artifact)
+            found = estimator_of(artifact)
             if not isinstance(found, TextHeads):
                 raise ArtifactError(
                     f"{section.artifact}: holds a {type(found).__name__}; a router needs a trained quality estimator. "
                     "Make one with `switchpoint train router`."
                 )
             self._trained[section.artifact] = found
+            self._digests.append(artifact.digest)
         return self._trained[section.artifact]

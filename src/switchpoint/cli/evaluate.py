@@ -52,9 +52,9 @@ def command(
     found = assess(router, test=test, train=folders, models=chosen, weak=weak, strong=strong, say=remark, **rows_of)
     for note in found.notes:
         remark(note)
-    if plot is not None:
-        draw(found, plot)
     if json:
         print_json(found.to_json())
     for sheet in () if json else found.sheets():
         print_table(*sheet)
+    if plot is not None:
+        draw(found, plot)

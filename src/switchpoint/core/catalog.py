@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-import numpy as np
-
 from switchpoint.core.errors import ConfigError, UnknownModel
 from switchpoint.core.model import Model
-from switchpoint.core.query import BoolArray, Query
+from switchpoint.core.query import Query
 
 
 class Catalog:
@@ -42,10 +40,10 @@ class Catalog:
         except KeyError:
             raise UnknownModel(model, self.ids) from None
 
-    def eligible(self, query: Query) -> BoolArray:
-        """Say which models may take the query, shape (n_models,)."""
+    def eligible(self, query: Query) -> list[bool]:
+        """Say which models may take the query, n_models long."""
         input_tokens = query.input_tokens
-        return np.array([model.exclusion(query, input_tokens) is None for model in self.models], dtype=bool)
+        return [model.exclusion(query, input_tokens) is None for model in self.models]
 
     def exclusions(self, query: Query) -> dict[str, str]:
         """Say why each excluded model may not take the query; models that may are left out."""

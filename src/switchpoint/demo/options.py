@@ -36,16 +36,36 @@ def examples(text: str) -> tuple[Message, ...]:
     )
 
 
+BRIEF = examples("""
+    Antonym of near? => far
+    Which continent is Iraq in? => Asia
+    How do you say blue in Spanish? => azul
+    One dog, two what? => dogs
+""")
+
+LABELS = examples("""
+    Write seventeen in digits. => 17
+    Continue: 4, 8, 12, 16, => 20
+    What colour is ink? => blue
+    Is a pig an animal, a plant or a tool? => animal
+    Animal, plant or tool: what is grass? => plant
+    On which continent is Italy? => Europe
+    Which language is this: Muchas gracias por todo => Spanish
+    Is this review positive or negative? "The tent leaked all night." => negative
+    A customer wrote: "The best pizza in town." Is that positive or negative? => positive
+    Tim has a cat and Sue has a dog. Who has a dog? => Sue
+""")
+
 WORDS = examples("""
     Which letter does "basket" start with? => b
     What is the first letter of the word lantern? => l
-    My grandfather had a saying and I forgot its last word: Many hands make light => work
-    Finish the saying: Better safe than => sorry
+    Finish the saying: Many hands make light => work
+    Complete the proverb: Better safe than => sorry
     What is the opposite of tall? => short
     Antonym of near? => far
-    I am ordering in Madrid and need one word: what is the Spanish for egg? => huevo
+    What is the Spanish for egg? => huevo
     Translate the word "blue" into Spanish. => azul
-    We are in Lyon and I need one word: what is the French for egg? => œuf
+    What is the French for egg? => œuf
     How do you say blue in French? => bleu
     Put the verb "make" in the simple past. => made
     Today I talk, yesterday I what? => talked
@@ -53,26 +73,9 @@ WORDS = examples("""
     One dog, two what? => dogs
 """)
 
-FACTS = examples("""
-    I am filling in a cheque. How do I write seventeen in digits? => 17
-    Continue: 4, 8, 12, 16, => 20
-    What colour is ink? => blue
-    Is a pig an animal, a plant or a tool? => animal
-    Animal, plant or tool: what is grass? => plant
-    What is the main language of China? => Chinese
-    On which continent is Italy? => Europe
-    Which continent is Iraq in? => Asia
-    Which language is this: Muchas gracias por todo => Spanish
-    Somebody left me a note. Which language is it in? Bonne nuit => French
-    Is this review positive or negative? "The tent leaked all night." => negative
-    A customer wrote: "Simply the best pizza in town." Is that positive or negative? => positive
-    Tim has a cat and Sue has a dog. Who has a dog? => Sue
-    Name the capital city of Belgium. => Brussels
-""")
-
 OPTIONS: tuple[Option, ...] = (
     Option(id="plain"),
+    Option(id="brief", preamble=BRIEF),
+    Option(id="labels", preamble=LABELS),
     Option(id="words", preamble=WORDS),
-    Option(id="facts", preamble=FACTS),
-    Option(id="many", preamble=WORDS+FACTS),
 )

@@ -123,12 +123,15 @@ def read(folder: Path | str) -> Artifact:
 
 def load_estimator(folder: Path | str) -> Estimator:
     """Read an artifact and return its estimator, whatever its kind; raises ArtifactError."""
-    artifact = read(folder)
+    return estimator_of(read(folder))
+
+
+def estimator_of(artifact: Artifact) -> Estimator:
+    """Return the estimator of an artifact that was read; raises ArtifactError for an unknown kind."""
     kind = artifact.manifest.kind
     if kind not in ESTIMATORS:
-        raise ArtifactError(
-            f"{folder}: unknown kind {kind!r}.{nearest(kind, ESTIMATORS)} Known: {', '.join(ESTIMATORS)}."
-        )
+        known = ", ".join(ESTIMATORS)
+        raise ArtifactError(f"The artifact is of an unknown kind {kind!r}.{nearest(kind, ESTIMATORS)} Known: {known}.")
     module, name = ESTIMATORS[kind].split(":")
     estimator: Storable = getattr(import_module(module), name)
     return estimator.restore(artifact)

@@ -50,7 +50,8 @@ class Platt(NamedTuple):
 
 def _line(logits: FloatArray, quality: FloatArray) -> FloatArray:
     x = np.column_stack([logits, np.ones(len(logits))])
-    return solve(x, quality, ridge=np.array([SLOPE_RIDGE, INTERCEPT_RIDGE]), offset=logits) + np.array([1.0, 0.0])
+    change = solve(x, quality, ridge=np.array([SLOPE_RIDGE, INTERCEPT_RIDGE]), offset=logits)
+    return np.array([1.0, 0.0]) + change
 
 
 def folds(n_rows: int, seed: int = 0) -> Iterator[tuple[BoolArray, BoolArray]]:

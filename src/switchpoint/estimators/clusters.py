@@ -1,4 +1,4 @@
-"""Clusters: texts of a kind share their fortunes, so a text's quality is that of its neighbourhood, shrunk to the mean."""
+"""Clusters: texts of a kind share their fortunes, so a text's quality is its neighbourhood's, shrunk to the mean."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class MeanCost:
 
     def __init__(self, models: Sequence[str] = (), cost_usd: FloatArray | None = None) -> None:
         self._models = tuple(models)
-        self._cost_usd = None if cost_usd is None else np.asarray(cost_usd, dtype=np.float64)
+        self._cost_usd: FloatArray | None = cost_usd
 
     def fit(self, outcomes: Outcomes) -> Self:
         """Learn the mean known cost of each model; NaN for one without any."""

@@ -25,7 +25,7 @@ class Novelty(NamedTuple):
 
     matrix : shape (n_columns, 2 * N_CENTROIDS); the product with columns gives closeness to each centroid, in the view
         of the vector and in the view of the surface, in comparable units.
-    surface_unit : what the squared length of a surface counts in those units.
+    surface_unit : shape (1,), what the squared length of a surface counts in those units.
     left_out : sorted closeness of queries of kinds that the known texts did not hold.
     """
 
@@ -40,14 +40,14 @@ class Novelty(NamedTuple):
         kinds : for each kind, which rows are of it. known : which rows the estimator was fitted on. Known kinds are
         left out in turn; kinds that are not known are as they are. Every kind weighs the same.
         """
-        raw = cls(_centroids(columns[known]), np.float32(1.0), np.zeros(0))
+        raw = cls(_centroids(columns[known]), np.ones(1), np.zeros(0))
         views = np.concatenate([raw._left_out(columns, rows, known) for rows in kinds.values() if rows.any()])
         centre = np.median(views, axis=0)
         unit = 1 / np.maximum(np.subtract(*np.quantile(views, [0.75, 0.25], axis=0)), 1e-3)
         matrix = raw.matrix * np.repeat(unit, N_CENTROIDS)
         matrix[-1] -= np.repeat(centre * unit, N_CENTROIDS)
         left_out = np.sort(((views - centre) * unit).min(axis=1))
-        return cls(matrix.astype(np.float32), unit[1].astype(np.float32), left_out.astype(np.float32))
+        return cls(matrix.astype(np.float32), unit[1:].astype(np.float32), left_out.astype(np.float32))
 
     def of(self, columns: FloatArray, products: FloatArray | None = None) -> FloatArray:
         """Return the share of left-out queries that are closer than each text, shape (n_texts,), in [0, 1].
@@ -64,7 +64,7 @@ class Novelty(NamedTuple):
 
         Of the vector the cosine, of the surface the negative squared distance, -|z - c|² = 2 z·c - |c|² - |z|².
         """
-        views: FloatArray = np.maximum.reduce(products.reshape(len(products), 2, -1), axis=2)
+        views: FloatArray = np.maximum.reduce(products.reshape(len(products), 2, products.shape[1] // 2), axis=2)
         surface = columns[:, -1 - N_SURFACE : -1]
         views[:, 1] -= np.vecdot(surface, surface) * self.surface_unit
         return views

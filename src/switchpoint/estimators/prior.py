@@ -24,7 +24,7 @@ class MeanQuality:
 
     def __init__(self, models: Sequence[str] = (), quality: FloatArray | None = None) -> None:
         self._models = tuple(models)
-        self._quality = None if quality is None else np.asarray(quality, dtype=np.float64)
+        self._quality: FloatArray | None = quality
 
     def fit(self, outcomes: Outcomes) -> Self:
         """Learn the mean observed quality of each model; NaN for one that was never observed."""

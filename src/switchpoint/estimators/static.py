@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Self
+from importlib import import_module
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from switchpoint.core.errors import ConfigError
 from switchpoint.core.query import ROUTING_CHARS, FloatArray, IntArray, window
 from switchpoint.estimators import lexical
 from switchpoint.estimators.wordpiece import ID, WordPiece, split, utf8
@@ -41,15 +43,16 @@ class StaticEmbedder:
     def __init__(
         self, tokenizer: WordPiece, codes: Int8Array, scales: FloatArray, mean: FloatArray, spread: FloatArray
     ) -> None:
-        self.tokenizer, self.codes, self.scales, self.mean, self.spread = tokenizer, codes, scales, mean, spread
+        self.tokenizer = tokenizer
+        self.codes, self.scales = codes, scales
+        self.mean, self.spread = mean, spread
         # Four times the memory of the codes, and half the time of scaling them for every text.
         self._table = codes * scales[:, None].astype(np.float32)
         self._ones = np.ones(MAX_TOKENS, dtype=np.float32)
         self._rate = (1 / np.maximum(spread, 1e-6)).astype(np.float32)
-        parts = (codes, *(part.astype(np.float32) for part in (scales, mean, spread)))
         self._dim = int(codes.shape[1])
-        digest = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
-        self._name = f"static-{self._dim}-{digest[:12]}"
+        numbers = b"".join(part.astype(np.float32).tobytes() for part in (scales, mean, spread))
+        self._name = f"static-{self._dim}-{hashlib.sha256(codes.tobytes() + numbers).hexdigest()[:12]}"
 
     @property
     def name(self) -> str:
@@ -117,6 +120,14 @@ class StaticEmbedder:
         return cls(tokenizer, codes, scales, mean, spread)
 
 
+def scipy(part: str) -> Any:
+    """Import a part of SciPy, which only fitting needs; raises ConfigError where it is not installed."""
+    try:
+        return import_module(f"scipy.{part}")
+    except ImportError:
+        raise ConfigError("Fitting the token table needs SciPy. Run: pip install 'switchpoint[train]'") from None
+
+
 def _rarity(n_tokens: int) -> FloatArray:
     """Weigh tokens by their expected rarity: the vocabulary is ordered by frequency, so Zipf's law stands in for it."""
     frequency = 1 / (np.arange(n_tokens) + 1.0)
@@ -144,10 +155,8 @@ def _regress(
 
     The few steps regularise too. `start` is first scaled to fit the target.
     """
-    from scipy.sparse import csr_matrix
-
     rows, columns, values = shares
-    a = csr_matrix((values, (rows, columns)), shape=(len(target), len(start)))
+    a = scipy("sparse").csr_matrix((values, (rows, columns)), shape=(len(target), len(start)))
     guess = a @ start
     start = start * (np.vdot(guess, target) / np.vdot(guess, guess))
     residual = a.T @ (target - a @ start)

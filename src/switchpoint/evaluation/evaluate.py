@@ -11,42 +11,33 @@ import numpy as np
 from switchpoint.core.errors import DataError
 from switchpoint.core.estimate import Estimates, Prediction
 from switchpoint.core.outcome import Outcomes
-from switchpoint.core.protocols import Estimator
+from switchpoint.core.protocols import Estimator, Policy
 from switchpoint.core.query import FloatArray, IntArray, Query
 from switchpoint.evaluation.baselines import ByLength, best_single, cheapest
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, difference, intervals, mean_of
 from switchpoint.evaluation.family import family
 from switchpoint.evaluation.metrics import best_columns, brier_score_loss, expected_calibration_error
-from switchpoint.evaluation.replay import Played, always, choose, estimates, mixed, played
+from switchpoint.evaluation.replay import OnKnownGround, Played, always, choose, estimates, mixed, played
 from switchpoint.evaluation.report import Evaluation, Point
 from switchpoint.evaluation.two_model import Pair, TwoModel, pair_of, two_model
 from switchpoint.routers.policies import MaxUtility
-
-MAX_NOVELTY = 0.5
-"""Beyond it the operating point trusts the default model, as a deployed router does."""
 
 TIMED = 200
 """So many decisions are timed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
-    """The operating point: the highest predicted quality, but `default` unless a gain over it is predicted.
-
-    An unknown gain is none. Where the query is farther from all training than `max_novelty` it is `default` too.
-    """
+class BestUnless:
+    """The highest predicted quality, but `default` unless a gain over it is predicted; an unknown gain is none."""
 
     default: str
-    max_novelty: float = MAX_NOVELTY
 
     def __call__(self, seen: Estimates) -> tuple[IntArray, FloatArray]:
         """Return the chosen columns, probability 1."""
         default = seen.models.index(self.default)
         best = MaxUtility(np.inf)(seen)[0]
-        leave = seen.quality[np.arange(len(best)), best] > seen.quality[:, default]
-        if seen.novelty is not None:
-            leave &= ~(seen.novelty > self.max_novelty)
-        return np.where(leave, best, default), np.ones(len(best))
+        gains = seen.quality[np.arange(len(best)), best] > seen.quality[:, default]
+        return np.where(gains, best, default), np.ones(len(best))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +64,14 @@ class Bout:
         """What the router's policies see."""
         return estimates(self.prediction, self.test, self.expected_cost_usd)
 
+    def operating_point(self) -> Policy:
+        """What the router does by itself: the best model by its own estimates, guarded by the best single one."""
+        return MaxUtility(np.inf) if self.best is None else OnKnownGround(BestUnless(self.best), self.best)
+
     def games(self) -> dict[str, Played]:
         """Play the router at its operating point, and every baseline that there is."""
         test = self.test
-        policy = MaxUtility(np.inf) if self.best is None else Guarded(self.best)
-        games = {"router": played(test, choose(policy, self.seen))}
+        games = {"router": played(test, choose(self.operating_point(), self.seen))}
         if self.best is not None:
             games["best_single"] = always(test, self.best)
         low = cheapest(test.models, self.expected_cost_usd) or (self.pair and self.pair.weak)

@@ -12,11 +12,12 @@ import numpy as np
 
 from switchpoint.core.estimate import Estimates
 from switchpoint.core.outcome import Outcomes
+from switchpoint.core.protocols import Policy
 from switchpoint.core.query import FloatArray
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, interval, mean_of, resampled
 from switchpoint.evaluation.curve import Hull, cost_quality_curve
 from switchpoint.evaluation.metrics import aiq
-from switchpoint.evaluation.replay import always, choose, played
+from switchpoint.evaluation.replay import OnKnownGround, always, choose, played
 from switchpoint.evaluation.two_model import Line, line
 from switchpoint.routers.policies import MaxUtility
 
@@ -137,6 +138,12 @@ class Family:
         return _hulls(mean_of(self.single_cost_usd)(drawn), mean_of(self.single_quality)(drawn))
 
 
+def at(willingness_usd: float, default: str | None) -> Policy:
+    """Return the policy of an operating point, guarded as it is deployed: on unknown ground the default model."""
+    policy = MaxUtility(willingness_usd)
+    return policy if default is None else OnKnownGround(policy, default)
+
+
 def family(seen: Estimates, outcomes: Outcomes, best: str | None) -> Family | None:
     """Play every operating point; None where the cost of some model is not on record or not expected.
 
@@ -144,7 +151,7 @@ def family(seen: Estimates, outcomes: Outcomes, best: str | None) -> Family | No
     """
     if np.isnan(outcomes.mean_cost_usd()).any() or np.isnan(seen.cost_usd).any():
         return None
-    games = [played(outcomes, choose(MaxUtility(float(w)), seen)) for w in willingnesses(seen)]
+    games = [played(outcomes, choose(at(float(w), best), seen)) for w in willingnesses(seen)]
     cheapest = outcomes.models[int(outcomes.mean_cost_usd().argmin())]
     games += [always(outcomes, model) for model in dict.fromkeys((cheapest, best)) if model is not None]
     return Family(

@@ -15,10 +15,10 @@ from switchpoint.core.protocols import Policy
 from switchpoint.core.query import FloatArray
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, Statistic, intervals, mean_of
 from switchpoint.evaluation.curve import Ranking
-from switchpoint.evaluation.family import willingnesses
+from switchpoint.evaluation.family import at, willingnesses
 from switchpoint.evaluation.replay import choose, played
 from switchpoint.evaluation.two_model import Pair
-from switchpoint.routers.policies import MaxUtility, StrongIfWorth, win_rate
+from switchpoint.routers.policies import StrongIfWorth, win_rate
 
 SWEEP = 399
 """Operating points tried between the cheapest and the best, for more than two models."""
@@ -92,15 +92,17 @@ def operating_point(
 ) -> OperatingPoint:
     """Find the setting that meets the target: exactly, over every cut, for a pair; else over `SWEEP` points.
 
+    best_single : the standard of quality, and the default model for queries on unknown ground (a threshold, which only
+        orders, has none).
     A share is met as nearly as ties allow, a quality at the lowest cost or share, a cost with the highest quality.
     Raises ConfigError where no setting meets the target, or it needs a pair or costs that are not there.
     """
     if pair is None and np.isnan(seen.cost_usd).any():
         raise ConfigError("More than two models are compared by cost, and some cost is unknown. Name weak and strong.")
-    swept = _willingness_sweep(seen, outcomes) if pair is None else _threshold_sweep(seen, outcomes, pair)
+    swept = _willingness_sweep(seen, outcomes, best_single) if pair is None else _threshold_sweep(seen, outcomes, pair)
     best = float(outcomes.mean_quality()[outcomes.column(best_single)])
     value = float(swept.value[_meet(swept, target, best)])
-    policy: Policy = MaxUtility(value) if pair is None else StrongIfWorth(pair.weak, pair.strong, value)
+    policy: Policy = at(value, best_single) if pair is None else StrongIfWorth(pair.weak, pair.strong, value)
     game = played(outcomes, choose(policy, seen))
     singles = outcomes.quality[:, outcomes.column(best_single)]
     statistics: dict[str, Statistic] = {
@@ -140,9 +142,9 @@ def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair) -> _Swept:
     return _Swept(cuts, quality.share, quality.quality, cost.quality)
 
 
-def _willingness_sweep(seen: Estimates, outcomes: Outcomes) -> _Swept:
+def _willingness_sweep(seen: Estimates, outcomes: Outcomes, default: str) -> _Swept:
     values = willingnesses(seen, SWEEP)
-    games = [played(outcomes, choose(MaxUtility(float(value)), seen)) for value in values]
+    games = [played(outcomes, choose(at(float(value), default), seen)) for value in values]
     quality = np.array([np.nanmean(game.quality) for game in games])
     cost = np.array([np.nan if np.isnan(game.cost_usd).all() else np.nanmean(game.cost_usd) for game in games])
     return _Swept(values, np.full(len(values), np.nan), quality, cost)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from switchpoint.core.errors import ConfigError, DataError
-from switchpoint.evaluation.report import Evaluation, Point
+from switchpoint.core.errors import ConfigError
+from switchpoint.evaluation.report import POLICIES, Evaluation, Point
 from switchpoint.evaluation.two_model import Line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMATS = (".svg", ".png")
-ROUTER, BASELINE, MODEL, ORACLE = "#0b6e99", "#8a8a8a", "#333333", "#b5651d"
+ROUTER, BASELINE, MODEL, ORACLE, GRID = "#0b6e99", "#8a8a8a", "#333333", "#b5651d", "#e6e6e6"
 NEAR_HULL = 0.002
 """Single models are named where no mix of others is better by more than this; the rest are dots."""
 
@@ -23,8 +23,8 @@ NEAR_HULL = 0.002
 def plot(evaluation: Evaluation, path: Path) -> None:
     """Draw quality against cost or, where a cost is unknown, against the share of strong calls; SVG or PNG.
 
-    Raises ConfigError for another format or without matplotlib, DataError where there is no curve to draw: more than
-    two models and no costs.
+    Without costs and without a pair there is no curve; then the choices are drawn side by side.
+    Raises ConfigError for another format, a file that cannot be written, or without matplotlib.
     """
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"A plot is written as {' or '.join(FORMATS)}. Got {str(path)!r}.")
@@ -41,16 +41,18 @@ def plot(evaluation: Evaluation, path: Path) -> None:
     elif evaluation.two_model is not None:
         _against_share(axes, evaluation)
     else:
-        raise DataError(f"{evaluation.dataset}: no costs and no pair of models: there is no curve to draw.")
+        _side_by_side(axes, evaluation)
     axes.set_title(
         f"{evaluation.router} on {evaluation.dataset}, {evaluation.n_queries:,} queries", loc="left", fontsize=11
     )
-    axes.set_ylabel("mean quality")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
-    figure.savefig(path)
+    if axes.get_legend_handles_labels()[1]:
+        figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise ConfigError(f"The plot cannot be written to {str(path)!r}: {error.strerror}.") from None
 
 
 def _against_share(axes: Axes, evaluation: Evaluation) -> None:
@@ -71,7 +73,7 @@ def _against_share(axes: Axes, evaluation: Evaluation) -> None:
         _operating_point(axes, evaluation.shares[view.strong], chosen.value)
     axes.set_xlabel(f"share of calls to {_short(view.strong)}")
     axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.margins(x=0.03, y=0.06)
+    _quality_axis(axes, 0.03)
 
 
 def _against_cost(axes: Axes, evaluation: Evaluation) -> None:
@@ -95,12 +97,40 @@ def _against_cost(axes: Axes, evaluation: Evaluation) -> None:
     for point in named:
         _named_model(axes, point, left=point.cost_usd > 0.67 * single.x[-1])
     axes.set_xlabel("USD per 1,000 queries")
-    axes.margins(x=0.04, y=0.06)
+    _quality_axis(axes, 0.04)
+
+
+def _side_by_side(axes: Axes, evaluation: Evaluation) -> None:
+    rows = [name for name in POLICIES if evaluation.quality.get(name) is not None]
+    for row, name in enumerate(rows):
+        figure = evaluation.quality[name]
+        assert figure is not None
+        colour = {"router": ROUTER, "oracle": ORACLE}.get(name, MODEL)
+        axes.plot([figure.low, figure.high], [row, row], color=colour, linewidth=2, alpha=0.4)
+        axes.plot([figure.value], [row], "o", color=colour, markersize=8)
+        axes.annotate(
+            f"{figure.value:.3f}", (figure.value, row), (0, 7), textcoords="offset points", ha="center", size=9
+        )
+    singles = [point.quality for point in evaluation.singles]
+    axes.plot(singles, [len(rows)] * len(singles), "|", color=BASELINE, markersize=12)
+    best = f"best_single\n{_short(evaluation.best_single_model or '')}"
+    names = [best if name == "best_single" else name for name in rows]
+    axes.set_yticks(range(len(rows) + 1), [*names, "each single model"])
+    axes.invert_yaxis()
+    axes.set_xlabel("mean quality, with its 95 % interval")
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.margins(y=0.12)
 
 
 def _curve(axes: Axes, curve: Line, label: str) -> None:
     axes.fill_between(curve.x, curve.low, curve.high, color=ROUTER, alpha=0.15, linewidth=0, label="95 % interval")
     axes.plot(curve.x, curve.y, color=ROUTER, linewidth=2, label=label)
+
+
+def _quality_axis(axes: Axes, margin: float) -> None:
+    axes.set_ylabel("mean quality")
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.margins(x=margin, y=0.06)
 
 
 def _operating_point(axes: Axes, x: float, y: float) -> None:

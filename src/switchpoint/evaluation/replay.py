@@ -38,6 +38,30 @@ class Played:
     cost_usd: FloatArray
 
 
+MAX_NOVELTY = 0.5
+"""Beyond it a deployed router trusts its default model, unless it is configured otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnKnownGround:
+    """Follow a policy, but where a query is farther from all training than `max_novelty` take the `default` model.
+
+    What `switchpoint.routers.router.Router` does around a policy; here for a whole batch.
+    """
+
+    policy: Policy
+    default: str
+    max_novelty: float = MAX_NOVELTY
+
+    def __call__(self, seen: Estimates) -> tuple[IntArray, FloatArray]:
+        """Return the chosen columns and their probabilities."""
+        columns, propensities = self.policy(seen)
+        if seen.novelty is None:
+            return columns, propensities
+        unknown = seen.novelty > self.max_novelty
+        return np.where(unknown, seen.models.index(self.default), columns), np.where(unknown, 1.0, propensities)
+
+
 def estimates(prediction: Prediction, outcomes: Outcomes, cost_usd: FloatArray) -> Estimates:
     """Return what a policy sees of the queries: predicted quality, and expected costs, shape (n_models,)."""
     return Estimates(

@@ -1,0 +1,1 @@
+"""Datasets in, trained and tuned routers out: sequences of steps, no algorithms of their own."""

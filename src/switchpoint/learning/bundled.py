@@ -50,15 +50,33 @@ class Built:
     metrics: Mapping[str, Any]
 
 
-def build(data: Path, out: Path, *, created: str, progress: Progress = lambda step, done, total: None) -> Built:
+def teach(texts: Sequence[str], progress: Progress) -> StaticEmbedder:
+    """Fit the token table to what the teacher says of the texts, and of every token; some minutes."""
+    teacher = Teacher.installed()
+    vectors = _collect("teacher reads prompts", len(texts), teacher.embed([window(t) for t in texts]), progress)
+    size = teacher.tokenizer.size
+    words = _collect("teacher reads the vocabulary", size, teacher.embed_vocabulary(), progress)
+    return StaticEmbedder.fit(teacher.tokenizer, texts, vectors, words, DIM)
+
+
+def build(
+    data: Path,
+    out: Path,
+    *,
+    created: str,
+    progress: Progress = lambda step, done, total: None,
+    embedder: Callable[[Sequence[str], Progress], StaticEmbedder] = teach,
+) -> Built:
     """Build the bundled artifact from the datasets in `data` and write it to `out`.
+
+    embedder : makes the embedder from the training texts.
 
     Raises DataError for a dataset that cannot be read, ConfigError where the teacher's weights are not installed.
     """
     sets, removed = _training_sets(data)
-    embedder = _teach(_texts(sets.values()), progress)
+    reader = embedder(_texts(sets.values()), progress)
     pooled = _pool({kind: sets[name] for name, kind in ANCHORS.items()})
-    knowledge = Knowledge.fit(embedder, pooled, _other_kinds(sets[TEXTS[-1]]))
+    knowledge = Knowledge.fit(reader, pooled, _other_kinds(sets[TEXTS[-1]]))
     trained_on = tuple(_line(name, sets[name], removed[name]) for name in sets)
     metrics = {
         "out_of_fold": {kind: _measure(knowledge.reference, pooled, kind) for kind in ANCHORS.values()},
@@ -84,14 +102,6 @@ def _texts(sets: Iterable[Outcomes]) -> list[str]:
     """Every text once, however it is written."""
     first = {key: query.text for part in sets for key, query in zip(_keys(part), part.queries, strict=True)}
     return list(first.values())
-
-
-def _teach(texts: Sequence[str], progress: Progress) -> StaticEmbedder:
-    teacher = Teacher.installed()
-    vectors = _collect("teacher reads prompts", len(texts), teacher.embed([window(t) for t in texts]), progress)
-    size = teacher.tokenizer.size
-    words = _collect("teacher reads the vocabulary", size, teacher.embed_vocabulary(), progress)
-    return StaticEmbedder.fit(teacher.tokenizer, texts, vectors, words, DIM)
 
 
 def _collect(step: str, n_rows: int, batches: Iterator[tuple[IntArray, FloatArray]], progress: Progress) -> FloatArray:

@@ -24,12 +24,14 @@ class Recipe:
     make : from training outcomes whose columns are the models, None where there are none, and the models.
     learns : whether it is fitted on the outcomes, and so cannot do without them.
     probabilities : whether what it predicts is meant as a probability.
+    tunable : whether its operating point can be set in the configuration.
     """
 
     make: Make
     summary: str
     learns: bool = False
     probabilities: bool = False
+    tunable: bool = False
 
 
 def make_router(name: str, train: Outcomes | None, models: Sequence[Model]) -> Estimator:
@@ -100,9 +102,13 @@ def _tiers(models: Sequence[Model]) -> FloatArray:
 
 ROUTERS: Mapping[str, Recipe] = {
     "default": Recipe(
-        make=_default, learns=True, probabilities=True, summary="the recommended one: trained on your outcomes"
+        make=_default,
+        learns=True,
+        probabilities=True,
+        tunable=True,
+        summary="the recommended one: trained on your outcomes",
     ),
-    "bundled": Recipe(make=_bundled, probabilities=True, summary="ships with the package; needs no outcomes"),
+    "bundled": Recipe(make=_bundled, probabilities=True, tunable=True, summary="ships with it; needs no outcomes"),
     "length": Recipe(make=_length, summary="the longer the prompt, the stronger the model"),
     "random": Recipe(make=_random, summary="any model, by the query's own draw"),
     "cheapest": Recipe(make=_cheapest, summary="always the cheapest model"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from switchpoint.core.outcome import Outcomes
-from switchpoint.core.query import FloatArray
+from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.estimators import artifact
 from switchpoint.estimators.calibration import folds
 from switchpoint.estimators.heads import TextHeads
@@ -129,7 +129,7 @@ def _order(outcomes: Outcomes, predicted: FloatArray) -> Evidence:
     return Evidence(measure="APGR", nothing=RANDOM_APGR, found=found["apgr"])
 
 
-def _choice(quality: FloatArray, predicted: FloatArray, constant: FloatArray) -> Evidence:
+def _choice(quality: FloatArray, predicted: FloatArray, constant: IntArray) -> Evidence:
     """Measure many models by the quality of the one predicted to be best, against one that is always the same."""
     rows = np.arange(len(quality))
     chosen = np.where(np.isnan(predicted).any(axis=1), constant, predicted.argmax(axis=1))

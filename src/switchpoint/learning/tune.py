@@ -31,12 +31,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
-    """The operating point found; name : of the router in the configuration; out_of_fold : whether it was trained."""
+    """The operating point found.
+
+    name : of the router in the configuration. artifact : its folder; None for the bundled one, or one yet to be saved.
+    out_of_fold : whether it was judged on rows that it was not trained on.
+    """
 
     name: str
     dataset: str
     target: str
     point: OperatingPoint
+    artifact: str | None
     out_of_fold: bool
 
     @property
@@ -47,6 +52,12 @@ class Tuned:
         lines = [f"[routers.{name}]", 'kind = "utility"', f"{point.setting} = {_number(point.value)}"]
         if point.pair is not None:
             lines += [f"{role} = {json.dumps(model)}" for role, model in point.pair._asdict().items()]
+        else:
+            lines += [f"# It counts on engine.default_model = {json.dumps(point.best_single_model)}."]
+        if self.artifact is not None:
+            lines += [f"artifact = {json.dumps(self.artifact)}"]
+        elif self.out_of_fold:
+            lines += ["# artifact = the folder that `switchpoint train` wrote from the same outcomes"]
         return "\n".join(lines)
 
     def sheet(self) -> Sheet:
@@ -106,24 +117,33 @@ def tune(
 
     Raises ConfigError for a target that cannot be met, DataError and UnknownModel as reading does, ArtifactError.
     """
+    if artifact is None and not recipe(router).tunable:
+        raise ConfigError(f"Router {router!r} cannot be tuned. Tune an artifact, 'default' or 'bundled'.")
     outcomes = read_many(data, split, models, say=say)
-    name, out_of_fold = router, artifact is None and recipe(router).learns
-    if artifact is not None:
-        name = Path(artifact).name
-        outcomes, prediction = _by_artifact(Path(artifact), outcomes, models)
-    elif out_of_fold:
-        prediction = _out_of_fold(router, outcomes, weak, strong, say)
+    estimator = None if artifact is None else _artifact(Path(artifact))
+    if estimator is not None and models is None:
+        outcomes = outcomes.of([model for model in outcomes.models if model in estimator.models_])
+    pair = pair_of(outcomes.models, outcomes.mean_quality(), weak, strong)
+    out_of_fold = estimator is None and recipe(router).learns
+    if out_of_fold:
+        prediction = _out_of_fold(router, outcomes, say)
     else:
-        estimator = make_router(router, outcomes, options(outcomes.models, weak, strong))
-        prediction = _columns(estimator, outcomes)
+        prediction = _predict(estimator or make_router(router, None, options(outcomes.models, *(pair or ()))), outcomes)
     point = operating_point(
         estimates(prediction, outcomes, outcomes.mean_cost_usd()),
         outcomes,
         target,
         best_single=best_single(outcomes),
-        pair=pair_of(outcomes.models, outcomes.mean_quality(), weak, strong),
+        pair=pair,
     )
-    return Tuned(name=name, dataset=outcomes.name, target=str(target), point=point, out_of_fold=out_of_fold)
+    return Tuned(
+        name=router if artifact is None else Path(artifact).name,
+        dataset=outcomes.name,
+        target=str(target),
+        point=point,
+        artifact=None if artifact is None else str(artifact),
+        out_of_fold=out_of_fold,
+    )
 
 
 def folds(outcomes: Outcomes, n_folds: int = FOLDS) -> list[IntArray]:
@@ -134,35 +154,33 @@ def folds(outcomes: Outcomes, n_folds: int = FOLDS) -> list[IntArray]:
     return [np.sort(fold) for fold in np.array_split(order, n_folds)]
 
 
-def _out_of_fold(router: str, outcomes: Outcomes, weak: str | None, strong: str | None, say: Say) -> Prediction:
-    mean = np.full(outcomes.quality.shape, np.nan)
-    chosen = options(outcomes.models, weak, strong)
+def _out_of_fold(router: str, outcomes: Outcomes, say: Say) -> Prediction:
+    mean, novelty = np.full(outcomes.quality.shape, np.nan), np.full(len(outcomes), np.nan)
     for number, held_out in enumerate(folds(outcomes), start=1):
         say(f"Training without part {number} of {FOLDS} …")
         rest = np.setdiff1d(np.arange(len(outcomes)), held_out)
-        estimator = make_router(router, outcomes.take(rest), chosen)
-        mean[held_out] = _columns(estimator, outcomes.take(held_out)).mean
-    return Prediction(mean=mean)
+        estimator = make_router(router, outcomes.take(rest), options(outcomes.models))
+        made = _predict(estimator, outcomes.take(held_out))
+        mean[held_out] = made.mean
+        if made.novelty is not None:
+            novelty[held_out] = made.novelty
+    return Prediction(mean=mean, novelty=novelty)
 
 
-def _by_artifact(folder: Path, outcomes: Outcomes, models: Sequence[str] | None) -> tuple[Outcomes, Prediction]:
+def _artifact(folder: Path) -> Estimator:
     from switchpoint.estimators.artifact import load_estimator
 
-    estimator = load_estimator(folder)
-    known = [model for model in outcomes.models if model in estimator.models_] if models is None else list(models)
-    if not known:
-        raise ConfigError(f"{folder}: none of its models ({', '.join(estimator.models_)}) stands in {outcomes.name}.")
-    outcomes = outcomes.of(known)
-    return outcomes, _columns(estimator, outcomes)
+    return load_estimator(folder)
 
 
-def _columns(estimator: Estimator, outcomes: Outcomes) -> Prediction:
+def _predict(estimator: Estimator, outcomes: Outcomes) -> Prediction:
     """Predict for the outcomes' queries, columns in their order."""
     missing = [model for model in outcomes.models if model not in estimator.models_]
     if missing:
         raise ConfigError(f"The router knows nothing of {', '.join(missing)}. Choose models it knows.")
     made = estimator.predict(outcomes.queries)
-    return Prediction(mean=made.mean[:, [estimator.models_.index(model) for model in outcomes.models]])
+    columns = [estimator.models_.index(model) for model in outcomes.models]
+    return Prediction(mean=made.mean[:, columns], novelty=made.novelty)
 
 
 def _number(value: float) -> str:

@@ -68,14 +68,19 @@ class StrongIfWorth:
     def __call__(self, estimates: Estimates) -> tuple[IntArray, FloatArray]:
         """Return the column of the chosen model, probability 1."""
         weak, strong = estimates.models.index(self.weak), estimates.models.index(self.strong)
-        worth = win_rate(estimates.quality, weak, strong) >= self.threshold
-        columns = np.where(worth, strong, weak)
+        columns = np.where(win_rate(estimates.quality, weak, strong) >= self.threshold, strong, weak)
+        if np.count_nonzero(estimates.eligible) < estimates.eligible.size:
+            columns = self._among_eligible(columns, estimates, weak, strong)
+        return columns, np.ones(len(columns))
+
+    @staticmethod
+    def _among_eligible(columns: IntArray, estimates: Estimates, weak: int, strong: int) -> IntArray:
         columns = np.where(estimates.eligible[:, strong], columns, weak)
         columns = np.where(estimates.eligible[:, weak], columns, strong)
         neither = ~(estimates.eligible[:, weak] | estimates.eligible[:, strong])
         if neither.any():
             columns = np.where(neither, MaxUtility(np.inf)(estimates)[0], columns)
-        return columns, np.ones(len(columns))
+        return columns
 
 
 def win_rate(quality: FloatArray, weak: int, strong: int) -> FloatArray:

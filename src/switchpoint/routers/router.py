@@ -64,16 +64,15 @@ class Router:
             quality_std=quality.std,
             novelty=quality.novelty,
             cost_usd=self.cost.predict(queries).mean,
-            eligible=np.array([self.catalog.eligible(query) for query in queries]).reshape(len(queries), -1),
+            eligible=np.array([self.catalog.eligible(query) for query in queries], dtype=bool).reshape(len(queries), -1),
             draw=np.array([query.draw for query in queries]),
         )
 
     def route(self, queries: Sequence[Query]) -> list[Decision]:
         """Decide for a batch; raises NoEligibleModel for the first query that no model may take."""
         estimates = self.estimate(queries)
-        stuck = ~estimates.eligible.any(axis=1)
-        if stuck.any():
-            raise NoEligibleModel(self.catalog.exclusions(queries[int(stuck.argmax())]))
+        if np.count_nonzero(estimates.eligible) < estimates.eligible.size:
+            self._check_eligible(queries, estimates)
         columns, propensities = self.policy(estimates)
         return [
             self._decision(estimates, row, column, propensity)
@@ -85,6 +84,11 @@ class Router:
         if attempts and attempts[-1].answered:
             return Accept(attempt=len(attempts) - 1)
         return Call(decision=self.route([query])[0])
+
+    def _check_eligible(self, queries: Sequence[Query], estimates: Estimates) -> None:
+        stuck = ~estimates.eligible.any(axis=1)
+        if stuck.any():
+            raise NoEligibleModel(self.catalog.exclusions(queries[int(stuck.argmax())]))
 
     def _decision(self, estimates: Estimates, row: int, column: int, propensity: float) -> Decision:
         models = estimates.models

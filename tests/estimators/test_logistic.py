@@ -1,0 +1,66 @@
+"""The solver, by what defines its solution."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchpoint.estimators.logistic import fit_logistic, logit, sigmoid, solve
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(0, 60), ridge=st.floats(0.01, 100))
+@settings(deadline=None, max_examples=60)
+def test_no_direction_lowers_the_loss_at_the_solution(seed: int, n: int, ridge: float) -> None:
+    random = np.random.default_rng(seed)
+    x, target = random.standard_normal((n, 4)) * 3, random.random(n)
+    penalty = np.full(4, ridge)
+
+    w = solve(x, target, ridge=penalty)
+
+    gradient = x.T @ (sigmoid(x @ w) - target) + penalty * w
+    assert np.abs(gradient).max() < 1e-3 * (1 + n)
+
+
+def test_it_agrees_with_an_independent_implementation() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    random = np.random.default_rng(1)
+    x = random.standard_normal((400, 5))
+    target = (random.random(400) < sigmoid(x @ np.array([1.0, -2, 0, 0.5, 0]))).astype(float)
+
+    weights, intercept = fit_logistic(x, target, c=0.1)
+    theirs = LogisticRegression(C=0.1, tol=1e-10, max_iter=1_000).fit(x, target)
+
+    assert np.allclose(weights, theirs.coef_[0], atol=0.01)
+    assert intercept == pytest.approx(theirs.intercept_[0], abs=0.02)
+
+
+def test_one_class_gives_a_finite_and_cautious_answer() -> None:
+    weights, intercept = fit_logistic(np.zeros((9, 3)), np.ones(9), c=1.0)
+
+    assert not weights.any()
+    assert sigmoid(np.array(intercept)) == pytest.approx(0.95, abs=0.01)
+
+
+def test_without_rows_nothing_is_known() -> None:
+    weights, intercept = fit_logistic(np.zeros((0, 3)), np.zeros(0), c=1.0)
+
+    assert not weights.any()
+    assert intercept == pytest.approx(0, abs=1e-6)
+
+
+def test_fractions_count_as_so_many_successes() -> None:
+    halves = fit_logistic(np.ones((10, 1)), np.full(10, 0.5), c=1.0)
+    mixed = fit_logistic(np.ones((10, 1)), np.repeat([0.0, 1.0], 5), c=1.0)
+
+    assert halves[1] == pytest.approx(mixed[1])
+
+
+@given(st.floats(0.002, 0.998))
+def test_logit_undoes_sigmoid(p: float) -> None:
+    assert sigmoid(logit(np.array(p))) == pytest.approx(p, abs=1e-9)
+
+
+@given(st.floats(-1e6, 1e6))
+def test_sigmoid_never_leaves_the_unit_interval(z: float) -> None:
+    assert 0 <= sigmoid(np.array(z)) <= 1
