@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from switchpoint.config import schema
 from switchpoint.config.read import load, parse
 from switchpoint.core.errors import ConfigError
 
@@ -127,3 +128,20 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 
     assert config.records.path == tmp_path / "log.sqlite"
     assert config.upstreams["r"].data == tmp_path / "answers"
+
+
+SECTIONS = [
+    found
+    for found in vars(schema).values()
+    if isinstance(found, type) and issubclass(found, schema.Section) and found not in (schema.Section, schema.Config)
+]
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
+def test_every_key_is_documented_with_its_default(section: type[schema.Section]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+
+    for key, field in section.model_fields.items():
+        if key != "kind":
+            shown = "required" if field.is_required() else "–" if field.default is None else ""
+            assert f"| `{key}` | {shown}" in page, key

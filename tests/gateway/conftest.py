@@ -16,7 +16,7 @@ from switchpoint.cascades.verifiers import checks
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, Reason, Step
-from switchpoint.core.errors import NoEligibleModel, RequestError
+from switchpoint.core.errors import NoEligibleModel, UnknownRecord
 from switchpoint.core.model import Model
 from switchpoint.core.protocols import Strategy
 from switchpoint.core.query import Query
@@ -133,7 +133,7 @@ def shared_gateway() -> Iterator[Gateway]:
 
     def add_feedback(given: Feedback) -> None:
         if not any(record.id == given.record_id for record in records):
-            raise RequestError(f"Unknown record {given.record_id!r}.", "record_id")
+            raise UnknownRecord(given.record_id)
         feedback.append(given)
 
     with FakeOpenAI(more_behaviours()) as upstream:

@@ -100,7 +100,7 @@ def test_feedback_on_an_unknown_record_is_not_found(gateway: Gateway):
     response = gateway.post("/v1/feedback", record_id="nobody", score=1)
 
     assert response.status_code == 404
-    assert response.json()["error"]["param"] == "record_id"
+    assert response.json()["error"]["code"] == "record_not_found"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_every_error_of_ours_has_its_status_and_openais_shape(kind: type[Switchp
         ({"model": "plain", "logprobs": True}, openai.BadRequestError),
         ({"model": "busy"}, openai.RateLimitError),
         ({"model": "doomed"}, openai.InternalServerError),
-        ({"model": "acme/refuses"}, openai.InternalServerError),
+        ({"model": "acme/refuses"}, openai.BadRequestError),
         ({"model": "router-buggy-0.5"}, openai.InternalServerError),
     ],
 )

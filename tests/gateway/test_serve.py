@@ -21,6 +21,7 @@ from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.model import Model
 from switchpoint.core.query import Query
+from switchpoint.core.record import Record
 from switchpoint.engine.engine import Engine
 from switchpoint.gateway.app import create_app
 from switchpoint.gateway.serve import serve, serving
@@ -146,5 +147,18 @@ def test_a_bug_in_another_route_tells_nothing_and_is_logged(caplog: pytest.LogCa
 
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
+    assert "secret" not in response.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_bug_in_the_middle_of_a_stream_ends_it_with_an_error_that_tells_nothing(caplog: pytest.LogCaptureFixture):
+    def sink(record: Record) -> None:
+        raise ZeroDivisionError("a secret of the service")
+
+    with serving(app_of(sink=sink)) as url:
+        response = httpx2.post(f"{url}/v1/chat/completions", json={"messages": [USER], "stream": True})
+
+    last = response.text.rstrip().rpartition("\n\n")[2]
+    assert json.loads(last.removeprefix("data: "))["error"]["code"] == "internal_error"
     assert "secret" not in response.text
     assert "ZeroDivisionError" in caplog.text

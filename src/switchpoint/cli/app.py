@@ -74,4 +74,4 @@ def _fail(error: SwitchpointError) -> int:
     lines = error.problems if isinstance(error, ConfigError) and len(error.problems) > 1 else (str(error),)
     for line in lines:
         remark(f"switchpoint: {line}")
-    return surface(error).exit_code
+    return surface(type(error)).exit_code

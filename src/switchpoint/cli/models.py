@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from switchpoint.estimators.abilities import Ability
 
 
+COLUMNS = ("model", "upstream", "input", "cached", "output", "per hour", "context", "can", "samples", "ability", "from")
+
+
 def command(
     config: ConfigOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -29,8 +32,7 @@ def command(
         print_json(rows)
         return
     remark(source)
-    columns = list(rows[0])
-    print_table("Models", columns, [list(row.values()) for row in rows], caption="USD per million tokens; – is unknown")
+    print_table("Models", COLUMNS, [list(row.values()) for row in rows], caption="USD per million tokens; – is unknown")
 
 
 def _row(model: Model, ability: Ability) -> dict[str, Any]:

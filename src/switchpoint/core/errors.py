@@ -6,6 +6,7 @@
     ├── ConfigError            the operator: mend the configuration
     ├── RequestError           the caller: mend the request
     │   ├── UnknownModel         no such model, route or router
+    │   ├── UnknownRecord        no record has this id
     │   ├── NoEligibleModel      every model is excluded; says why for each
     │   └── RequestTooLarge      the body is over the limit
     ├── UpstreamError          somebody else's service
@@ -15,6 +16,7 @@
     │   ├── UpstreamRefused      our key or our request was refused: 4xx
     │   └── BadAnswer            not the shape that was promised
     ├── NoAnswer               every attempt failed; carries the attempts
+    │   └── DeadlineExceeded     the caller's own deadline passed first
     ├── DataError              a dataset: names the file, the row, the column
     ├── ArtifactError          an artifact: missing, damaged or made for something else
     └── NotFittedError         library misuse: predict before fit
@@ -67,6 +69,15 @@ class UnknownModel(RequestError):
             f"Unknown model {name!r}.{nearest(name, names)} Known: {', '.join(names) or 'none'}.",
             param="model",
         )
+
+
+class UnknownRecord(RequestError):
+    """No record has the id that was named."""
+
+    code = "record_not_found"
+
+    def __init__(self, record_id: str) -> None:
+        super().__init__(f"Unknown record {record_id!r}. Send the id that came with the answer.", param="record_id")
 
 
 class NoEligibleModel(RequestError):
@@ -130,6 +141,10 @@ class NoAnswer(SwitchpointError):
         super().__init__(f"No answer: {reason}" + (f" ({story})" if story else ""))
 
 
+class DeadlineExceeded(NoAnswer):
+    """The deadline that the caller set passed before there was an answer."""
+
+
 class DataError(SwitchpointError):
     """A dataset cannot be used; the message names the file and, where there is one, the row and the column."""
 
@@ -158,6 +173,7 @@ SURFACE: dict[type[SwitchpointError], Surface] = {
     ConfigError: Surface(500, "server_error", 2),
     RequestError: Surface(400, "invalid_request_error", 2),
     UnknownModel: Surface(404, "invalid_request_error", 2),
+    UnknownRecord: Surface(404, "invalid_request_error", 1),
     NoEligibleModel: Surface(400, "invalid_request_error", 1),
     RequestTooLarge: Surface(413, "invalid_request_error", 2),
     UpstreamError: Surface(502, "server_error", 1),
@@ -167,15 +183,16 @@ SURFACE: dict[type[SwitchpointError], Surface] = {
     UpstreamRefused: Surface(502, "server_error", 1),
     BadAnswer: Surface(502, "server_error", 1),
     NoAnswer: Surface(502, "server_error", 1),
+    DeadlineExceeded: Surface(504, "server_error", 1),
     DataError: Surface(500, "server_error", 1),
     ArtifactError: Surface(500, "server_error", 1),
     NotFittedError: Surface(500, "server_error", 1),
 }
 
 
-def surface(error: SwitchpointError) -> Surface:
-    """How this error is shown: the entry of its class."""
-    return SURFACE[type(error)]
+def surface(error: type[BaseException]) -> Surface:
+    """How an error is shown: the entry of its class, or of the nearest one that it inherits from."""
+    return next((SURFACE[each] for each in error.__mro__ if each in SURFACE), SURFACE[SwitchpointError])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ def examples(text: str) -> tuple[Message, ...]:
     )
 
 
-BRIEF = examples("""
+FEW = examples("""
     Antonym of near? => far
     Which continent is Iraq in? => Asia
     How do you say blue in Spanish? => azul
@@ -69,13 +69,14 @@ WORDS = examples("""
     How do you say blue in French? => bleu
     Put the verb "make" in the simple past. => made
     Today I talk, yesterday I what? => talked
+    What is the past tense of keep? => kept
     What is the plural of wife? => wives
     One dog, two what? => dogs
 """)
 
 OPTIONS: tuple[Option, ...] = (
     Option(id="plain"),
-    Option(id="brief", preamble=BRIEF),
-    Option(id="labels", preamble=LABELS),
-    Option(id="words", preamble=WORDS),
+    Option(id="few-shot", preamble=FEW),
+    Option(id="few-shot-labels", preamble=LABELS),
+    Option(id="few-shot-words", preamble=WORDS),
 )

@@ -55,7 +55,10 @@ class Engine:
         Raises RequestError (NoEligibleModel above all), which is the caller's to mend and not a failure to decide.
         """
         try:
-            return strategy.next(query, attempts)
+            step = strategy.next(query, attempts)
+            if not isinstance(step, Step):
+                raise TypeError(f"{strategy.name} returned a {type(step).__name__}, which is not a step")
+            return step
         except RequestError:
             raise
         except Exception as error:

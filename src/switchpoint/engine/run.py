@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from switchpoint.core.attempt import Attempt, Chunk, Failure, Verdict
 from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Step, Verify
-from switchpoint.core.errors import BadAnswer, NoAnswer, UpstreamError, UpstreamTimeout
+from switchpoint.core.errors import BadAnswer, DeadlineExceeded, NoAnswer, UpstreamError, UpstreamTimeout
 from switchpoint.core.model import Model
 from switchpoint.core.protocols import Strategy
 from switchpoint.core.query import Query
@@ -151,7 +151,7 @@ class Run:
 
     async def _pause(self, delay_s: float) -> None:
         if self._left_s() <= delay_s:
-            raise NoAnswer(f"the request's deadline of {self.query.deadline_s} s has passed", self.attempts)
+            raise DeadlineExceeded(f"the request's deadline of {self.query.deadline_s} s has passed", self.attempts)
         if delay_s > 0:
             await asyncio.sleep(delay_s)
 
@@ -159,6 +159,8 @@ class Run:
         """Note the verifier's verdict; one that fails, or says nothing sensible, scores NaN, which nobody accepts."""
         attempt = self._whole_attempt(number)
         assert attempt.answer is not None
+        if attempt.verdict is not None:
+            raise NoAnswer(f"the strategy {self.strategy.name!r} asked for attempt {number} to be verified twice")
         try:
             verdict = await self._in_time(self.engine.verifiers[verifier](self.query, attempt.answer))
         except Exception:

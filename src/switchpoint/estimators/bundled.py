@@ -30,7 +30,7 @@ from switchpoint.estimators.wordpiece import WordPiece
 
 SHIPPED = Path(__file__).parent / "artifacts" / "bundled"
 VOCABULARY = "vocab.txt"
-HALF = np.float32(0.5)
+HALF = np.array(0.5, dtype=np.float32)
 
 
 class Bundled:

@@ -7,12 +7,13 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from switchpoint.core.query import FloatArray
-from switchpoint.estimators.logistic import logit
 
 SHARPNESS = 15.0
 """Of the soft assignment: weights are softmax(SHARPNESS · cosine)."""
 PRIOR_ROWS = 20.0
 """How many rows of the overall mean every cluster starts with."""
+MARGIN = 0.02
+"""No cluster is surer than this."""
 MAX_CLUSTERS = 32
 ROWS_PER_CLUSTER = 30
 ROUNDS = 20
@@ -21,34 +22,34 @@ ROUNDS = 20
 class Clusters(NamedTuple):
     """Soft k-means clusters and the mean quality in each.
 
-    centroids : shape (dim, n_clusters), columns of norm 1; quality : shape (n_clusters, n_models), shrunk means.
+    centroids : shape (dim, n_clusters), unit columns times SHARPNESS, so that a product is an exponent.
+    chances : shape (n_clusters, 2 * n_models), shrunk mean quality p of each model, then 1 - p of each.
     """
 
     centroids: FloatArray
-    quality: FloatArray
+    chances: FloatArray
 
     @classmethod
     def fit(cls, vectors: FloatArray, quality: FloatArray, seed: int = 0) -> Self:
         """Cluster the vectors, shape (n_texts, dim), and average quality, shape (n_texts, n_models), NaN left out."""
-        centroids = kmeans(vectors, max(1, min(MAX_CLUSTERS, len(vectors) // ROWS_PER_CLUSTER)), seed, unit=True).T
+        n_clusters = max(1, min(MAX_CLUSTERS, len(vectors) // ROWS_PER_CLUSTER))
+        centroids = kmeans(vectors, n_clusters, seed, unit=True).T * SHARPNESS
         observed = ~np.isnan(quality)
         known = np.where(observed, quality, 0.0)
         # One row of one half stands for no knowledge at all.
         overall = (known.sum(axis=0) + 0.5) / (observed.sum(axis=0) + 1)
-        share = _share(vectors, centroids)
+        weight = np.exp(vectors @ centroids)
+        share = weight / weight.sum(axis=1, keepdims=True)
         means = (share.T @ known + PRIOR_ROWS * overall) / (share.T @ observed + PRIOR_ROWS)
-        return cls(centroids.astype(np.float32), means.astype(np.float32))
+        means = np.clip(means, MARGIN, 1 - MARGIN)
+        return cls(centroids.astype(np.float32), np.hstack([means, 1 - means]).astype(np.float32))
 
     def logits(self, vectors: FloatArray) -> FloatArray:
-        """Return shape (n_texts, n_models)."""
-        return logit(_share(vectors, self.centroids) @ self.quality, 0.02)
-
-
-def _share(vectors: FloatArray, centroids: FloatArray) -> FloatArray:
-    # Cosines are at most 1, so the exponent needs no further guard.
-    weights = np.exp(SHARPNESS * (vectors @ centroids - 1))
-    share: FloatArray = weights / np.add.reduce(weights, axis=1, keepdims=True)
-    return share
+        """Return shape (n_texts, n_models): log of weighted p over weighted 1 - p, so the weights need no norm."""
+        chances = np.log(np.exp(vectors @ self.centroids) @ self.chances)
+        n_models = chances.shape[1] // 2
+        result: FloatArray = chances[:, :n_models] - chances[:, n_models:]
+        return result
 
 
 def kmeans(x: FloatArray, n_clusters: int, seed: int = 0, *, unit: bool = False) -> FloatArray:

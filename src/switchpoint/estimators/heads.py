@@ -76,15 +76,14 @@ class TextHeads:
         linear, share, clusters = self._members(columns, outcomes.quality, weight, prior)
         # Too few rows to hold any out: nothing is known of the calibration.
         platt = Platt.fit(held_out, outcomes.quality) if held_out.any() else Platt.identity(len(outcomes.models))
-        self._models = outcomes.models
-        self._fit = Fitted(
+        fitted = Fitted(
             linear=platt.fold(linear).astype(np.float32),
             neighbourhood=(share * platt.slope).astype(np.float32),
             clusters=clusters,
             novelty=Novelty.fit(*self._kinds(columns, outcomes.domains)),
             mean_cost_usd=outcomes.mean_cost_usd(),
         )
-        return self
+        return self._keep(outcomes.models, fitted)
 
     @property
     def models_(self) -> tuple[str, ...]:
@@ -99,10 +98,11 @@ class TextHeads:
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Predict quality, shape (n_queries, n_models), and novelty; no standard error."""
-        fitted = self._fitted()
+        fitted, n_models = self._fitted(), len(self._models)
         columns = self.knowledge.embedder.read([query.text for query in queries])
-        logits = _logits(columns, fitted.linear, fitted.neighbourhood, fitted.clusters)
-        return Prediction(mean=sigmoid(logits), novelty=fitted.novelty.of(columns))
+        products = columns @ self._matrix
+        logits = products[:, :n_models] + fitted.neighbourhood * fitted.clusters.logits(columns[:, : self._dim])
+        return Prediction(mean=sigmoid(logits), novelty=fitted.novelty.of(columns, products[:, n_models:]))
 
     def state(self) -> State:
         """Return everything but the embedder, of which only the name is kept."""
@@ -126,20 +126,26 @@ class TextHeads:
         """Return the estimator that was written; raises ArtifactError if it was made with another embedder."""
         heads, tensors = cls(**found.manifest.settings), found.tensors
         artifact.check_embedder(found, heads.knowledge.embedder.name)
-        heads._models = found.manifest.models
-        heads._fit = Fitted(
+        fitted = Fitted(
             linear=tensors["linear"],
             neighbourhood=tensors["neighbourhood"],
             clusters=Clusters(*(tensors[f"clusters.{name}"] for name in Clusters._fields)),
             novelty=Novelty(*(tensors[f"novelty.{name}"] for name in Novelty._fields)),
             mean_cost_usd=tensors["mean_cost_usd"],
         )
-        return heads
+        return heads._keep(found.manifest.models, fitted)
 
     @classmethod
     def load(cls, folder: Path | str) -> Self:
         """Read an artifact; raises ArtifactError."""
         return cls.restore(artifact.read(folder))
+
+    def _keep(self, models: tuple[str, ...], fitted: Fitted) -> Self:
+        self._models, self._fit = models, fitted
+        # One product gives the linear logits and all that novelty needs.
+        self._matrix = np.hstack([fitted.linear, fitted.novelty.matrix])
+        self._dim = self.knowledge.embedder.dim
+        return self
 
     def _fitted(self) -> Fitted:
         if self._fit is None:

@@ -67,10 +67,3 @@ def sigmoid(z: FloatArray) -> FloatArray:
     """Return 1 / (1 + e^-z), without overflow."""
     result: FloatArray = np.tanh(z * 0.5) * 0.5 + 0.5
     return result
-
-
-def logit(p: FloatArray, margin: float = 1e-3) -> FloatArray:
-    """Return log(p / (1 - p)), with p kept `margin` away from 0 and 1."""
-    inside = np.clip(p, margin, 1 - margin)
-    result: FloatArray = np.log(inside / (1 - inside))
-    return result

@@ -26,12 +26,14 @@ class Novelty(NamedTuple):
     matrix : shape (n_columns, 2 * N_CENTROIDS); the product with columns gives closeness to each centroid, in the view
         of the vector and in the view of the surface, in comparable units.
     surface_unit : shape (1,), what the squared length of a surface counts in those units.
-    left_out : sorted closeness of queries of kinds that the known texts did not hold.
+    left_out : sorted closeness of queries of kinds that the known texts did not hold, shape (n_left_out,).
+    shares : shape (n_left_out + 1,), the share of them that is closer, by place among them.
     """
 
     matrix: FloatArray
     surface_unit: FloatArray
     left_out: FloatArray
+    shares: FloatArray
 
     @classmethod
     def fit(cls, columns: FloatArray, kinds: Mapping[str, BoolArray], known: BoolArray) -> Self:
@@ -40,14 +42,15 @@ class Novelty(NamedTuple):
         kinds : for each kind, which rows are of it. known : which rows the estimator was fitted on. Known kinds are
         left out in turn; kinds that are not known are as they are. Every kind weighs the same.
         """
-        raw = cls(_centroids(columns[known]), np.ones(1), np.zeros(0))
+        raw = cls(_centroids(columns[known]), np.ones(1), np.zeros(0), np.ones(1))
         views = np.concatenate([raw._left_out(columns, rows, known) for rows in kinds.values() if rows.any()])
         centre = np.median(views, axis=0)
         unit = 1 / np.maximum(np.subtract(*np.quantile(views, [0.75, 0.25], axis=0)), 1e-3)
         matrix = raw.matrix * np.repeat(unit, N_CENTROIDS)
         matrix[-1] -= np.repeat(centre * unit, N_CENTROIDS)
         left_out = np.sort(((views - centre) * unit).min(axis=1))
-        return cls(matrix.astype(np.float32), unit[1:].astype(np.float32), left_out.astype(np.float32))
+        shares = np.linspace(1, 0, len(left_out) + 1)
+        return cls(*(part.astype(np.float32) for part in (matrix, unit[1:], left_out, shares)))
 
     def of(self, columns: FloatArray, products: FloatArray | None = None) -> FloatArray:
         """Return the share of left-out queries that are closer than each text, shape (n_texts,), in [0, 1].
@@ -55,8 +58,7 @@ class Novelty(NamedTuple):
         products : ``columns @ matrix``, where the caller has it already.
         """
         views = self._views(columns, columns @ self.matrix if products is None else products)
-        farther = self.left_out.searchsorted(np.minimum(views[:, 0], views[:, 1]))
-        share: FloatArray = 1.0 - farther / len(self.left_out)
+        share: FloatArray = self.shares[self.left_out.searchsorted(np.minimum(views[:, 0], views[:, 1]))]
         return share
 
     def _views(self, columns: FloatArray, products: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ from switchpoint.gateway.endpoints import Endpoints
 from switchpoint.gateway.errors import error_body, shown
 from switchpoint.gateway.telling import encode
 
-MAX_BODY_BYTES = 10 * 1024 * 1024
+MAX_BODY_BYTES = 10_000_000
 
 
 def create_app(

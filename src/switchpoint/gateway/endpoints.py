@@ -15,7 +15,6 @@ from switchpoint.core.record import Feedback
 from switchpoint.engine.engine import Engine
 from switchpoint.gateway.caller import read_body
 from switchpoint.gateway.chat import Routing
-from switchpoint.gateway.errors import error_object
 from switchpoint.gateway.listing import Listing
 from switchpoint.gateway.options import convert
 from switchpoint.gateway.telling import encode
@@ -88,10 +87,7 @@ class Endpoints:
             value=_value(said),
             source=said.source,
         )
-        try:
-            await run_in_threadpool(self.add_feedback, feedback)
-        except RequestError as error:
-            return _json(error_object(error), 404 if error.param == "record_id" else 400)
+        await run_in_threadpool(self.add_feedback, feedback)
         told = {name: getattr(feedback, name) for name in ("record_id", "metric", "value", "source")}
         return _json({"object": "switchpoint.feedback", **told}, 202)
 

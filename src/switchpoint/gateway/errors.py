@@ -11,16 +11,19 @@ import msgspec
 
 from switchpoint.core.attempt import Failure
 from switchpoint.core.errors import (
-    SURFACE,
     NoAnswer,
     RateLimited,
-    Surface,
+    RequestError,
     SwitchpointError,
     UpstreamError,
     UpstreamTimeout,
+    surface,
 )
 
 Header = tuple[bytes, bytes]
+
+CALLERS_FAULTS = frozenset({400, 413, 415, 422})
+"""Statuses by which an upstream says that the request itself is wrong."""
 
 INTERNAL = "The service failed unexpectedly. Its log says why."
 """All that a caller learns of an error that nobody foresaw."""
@@ -46,12 +49,12 @@ def shown(error: Exception) -> Shown:
     wait_s = _retry_after_s(error)
     if wait_s is not None:
         headers.append((b"retry-after", b"%d" % math.ceil(wait_s)))
-    return Shown(_surface(error).status, headers, msgspec.json.encode(error_object(error)))
+    return Shown(surface(_cause(error)).status, headers, msgspec.json.encode(error_object(error)))
 
 
 def error_object(error: Exception) -> dict[str, Any]:
     """Return OpenAI's error object."""
-    shown_as = _surface(error)
+    shown_as = surface(_cause(error))
     if not isinstance(error, SwitchpointError):
         return error_body(INTERNAL, type=shown_as.type, code="internal_error")
     return error_body(str(error), type=shown_as.type, code=code(type(error)), param=getattr(error, "param", None))
@@ -69,27 +72,28 @@ def code(error: type[SwitchpointError]) -> str:
     return own or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", error.__name__).lower()
 
 
-def _surface(error: Exception) -> Surface:
-    """Return the entry of the nearest class that has one; a NoAnswer is shown by what caused it."""
-    shown_as = _cause(error) if isinstance(error, NoAnswer) else type(error)
-    return next((SURFACE[each] for each in shown_as.__mro__ if each in SURFACE), SURFACE[SwitchpointError])
+def _cause(error: Exception) -> type[Exception]:
+    """Return the class that an error is shown as: a NoAnswer is shown by what caused it.
 
-
-def _cause(error: NoAnswer) -> type[SwitchpointError]:
-    failures = _failures(error)
+    What every upstream refuses as malformed is the caller's to mend, although an upstream said so first.
+    """
+    failures = _failures(error) if type(error) is NoAnswer else []
     if failures and all(failure.kind == RateLimited.__name__ for failure in failures):
         return RateLimited
+    if failures and all(failure.status in CALLERS_FAULTS for failure in failures):
+        return RequestError
     if failures and failures[-1].kind == UpstreamTimeout.__name__:
         return UpstreamTimeout
-    return NoAnswer
+    return type(error)
 
 
 def _retry_after_s(error: Exception) -> float | None:
     """Return the shortest advised wait, where every failure was a rate limit and any gave advice."""
-    if isinstance(error, NoAnswer) and _cause(error) is RateLimited:
+    if _cause(error) is RateLimited and isinstance(error, NoAnswer):
         return min((f.retry_after_s for f in _failures(error) if f.retry_after_s is not None), default=None)
     return error.retry_after_s if isinstance(error, UpstreamError) else None
 
 
-def _failures(error: NoAnswer) -> Sequence[Failure]:
-    return [attempt.failure for attempt in error.attempts if attempt.failure is not None]
+def _failures(error: Exception) -> Sequence[Failure]:
+    attempts = error.attempts if isinstance(error, NoAnswer) else ()
+    return [attempt.failure for attempt in attempts if attempt.failure is not None]

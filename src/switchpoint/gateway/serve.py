@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import threading
@@ -41,6 +42,8 @@ def serve(
             # The server raises the signal that ended it once more when all is done: by then there is nothing to stop.
             previous = signal.signal(signal.SIGTERM, _ignore), signal.signal(signal.SIGINT, _ignore)
             try:
+                gc.collect()
+                gc.freeze()  # what was loaded to serve is never garbage: later collections need not look at it
                 if ready is not None:
                     ready(_address(listener))
                 server.run(sockets=[listener])
@@ -76,6 +79,7 @@ def _config(app: ASGIApp, grace_s: int, **options: Any) -> uvicorn.Config:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # nothing here looks at the address of the caller
         timeout_graceful_shutdown=grace_s,
         **options,
     )

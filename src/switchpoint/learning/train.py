@@ -103,14 +103,15 @@ def train_router(
 def gather_evidence(outcomes: Outcomes, say: Say = lambda text: None) -> Evidence:
     """Predict every row by a router that was not fitted on it, and compare with what ignores the query.
 
-    The constant to beat is chosen on the same training rows as the router, so that neither has seen the answer.
+    The constant to beat is chosen on the same training rows as the router, so that neither has seen the answer. What
+    the bundled router knows of its anchors is left out here: it may have been learned from these very rows.
     """
     predicted = np.full(outcomes.quality.shape, np.nan)
     constant = np.zeros(len(outcomes), dtype=np.intp)
     for number, (train, test) in enumerate(folds(len(outcomes)), start=1):
         say(f"Fitting without part {number} …")
         known, rest = outcomes.take(np.flatnonzero(train)), outcomes.take(np.flatnonzero(test))
-        predicted[test] = TextHeads().fit(known).predict(rest.queries).mean
+        predicted[test] = TextHeads(prior=False).fit(known).predict(rest.queries).mean
         constant[test] = outcomes.column(best_single(known))
     if len(outcomes.models) == 2:
         return _order(outcomes, predicted)

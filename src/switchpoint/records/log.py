@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from switchpoint.core.errors import RequestError, SwitchpointError
+from switchpoint.core.errors import RequestError, SwitchpointError, UnknownRecord
 from switchpoint.core.record import Feedback, Record
 from switchpoint.records.database import BUSY_TIMEOUT_S, open_to_read, prepare
 from switchpoint.records.store import FileTrouble, Item, Store
@@ -79,16 +79,14 @@ class RecordLog:
         """Remember feedback on a record of this log, written or still waiting to be.
 
         Sending it again is harmless: each is a row, and readers take the newest of the same record, metric and source.
-        Raises RequestError for an unknown record or a value outside [0, 1], SwitchpointError when the queue is full.
+        Raises UnknownRecord, RequestError for a value outside [0, 1], SwitchpointError when the queue is full.
         """
         if not 0 <= feedback.value <= 1:
             raise RequestError(
                 f"The 'value' of feedback must be a number from 0 to 1. Got {feedback.value} instead.", "value"
             )
         if not self._knows(feedback.record_id):
-            raise RequestError(
-                f"Unknown record {feedback.record_id!r}. Send the id that came with the answer.", "record_id"
-            )
+            raise UnknownRecord(feedback.record_id)
         if not self._put(feedback):
             raise SwitchpointError(f"The record log cannot take feedback now ({self._last_error}). Try again later.")
 

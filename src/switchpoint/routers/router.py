@@ -64,7 +64,7 @@ class Router:
             quality_std=quality.std,
             novelty=quality.novelty,
             cost_usd=self.cost.predict(queries).mean,
-            eligible=np.array([self.catalog.eligible(query) for query in queries], dtype=bool).reshape(len(queries), -1),
+            eligible=np.array([self.catalog.eligible(query) for query in queries]).reshape(quality.mean.shape),
             draw=np.array([query.draw for query in queries]),
         )
 

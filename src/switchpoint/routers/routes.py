@@ -9,6 +9,7 @@ from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import RequestError, UnknownModel
 from switchpoint.core.protocols import Strategy
 
+DECIMAL = re.compile(r"\d+(\.\d*)?|\.\d+", re.ASCII)
 ROUTELLM_NAME = re.compile(r"router-(?P<name>.+)-(?P<threshold>[^-]+)")
 
 
@@ -52,10 +53,7 @@ class Routes:
 
 
 def _threshold(name: str, text: str) -> float:
-    try:
-        threshold = float(text)
-    except ValueError:
-        threshold = float("nan")
+    threshold = float(text) if DECIMAL.fullmatch(text) else float("nan")
     if not 0.0 <= threshold <= 1.0:
         raise RequestError(f"The threshold of {name!r} must be a number in [0, 1]. Got {text!r}.", param="model")
     return threshold
