@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark in one run; `python -m benchmarks NAME…` runs some. `--json` prints the figures alone."""
+"""`make bench`: every benchmark in one run; `python -m benchmarks NAME…` runs some, `--json` prints figures alone."""
 
 from __future__ import annotations
 

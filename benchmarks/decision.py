@@ -26,13 +26,15 @@ CONFIGURATION = {
     },
     "records": {"enabled": False},
 }
-WORDS = (
-    "the of and to in is you that it he was for on are as with his they at be this have from or one had by word but "
-    "not what all were we when your can said there use an each which she do how their if will up other about out many "
-    "then them these so some her would make like him into time has look two more write go see number no way could "
-    "people my than first water been call who oil its now find long down day did get come made may part Compute prove "
-    "integral theorem function derivative matrix probability molecule enzyme treaty constitution inflation"
-).split()
+ORDINARY = """
+    the of and to in is you that it he was for on are as with his they at be this have from or one had by word
+    but not what all were we when your can said there use an each which she do how their if will up other about
+    out many then them these so some her would make like him into time has look two more write go see number no
+    way could people my than first water been call who oil its now find long down day did get come made may part
+    Compute prove integral theorem function derivative matrix probability molecule enzyme treaty constitution
+    inflation
+"""
+WORDS = ORDINARY.split()
 
 
 def text(n_tokens: int, seed: int) -> str:

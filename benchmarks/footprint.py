@@ -44,7 +44,8 @@ def install_size() -> dict[str, str]:
         subprocess.run([pip, "install", "--no-deps", str(ROOT)], **run)
         added = size_mb(packages) - before
         numpy = sum(size_mb(path) for path in packages.glob("numpy*"))
-    return {"what": "core install, all dependencies", "value": f"{added:.0f} MB", "beside": f"numpy alone: {numpy:.0f} MB"}
+    beside = f"numpy alone: {numpy:.0f} MB"
+    return {"what": "core install, all dependencies", "value": f"{added:.0f} MB", "beside": beside}
 
 
 def artifact_size() -> dict[str, str]:

@@ -73,9 +73,11 @@ def running() -> Iterator[tuple[str, str, subprocess.Popen]]:
         (Path(folder) / "switchpoint.toml").write_text(CONFIGURATION.format(port=upstream))
         direct, routed = f"http://127.0.0.1:{upstream}/v1", f"http://127.0.0.1:{gateway}"
         serve = ("switchpoint.cli", "serve", "--config", f"{folder}/switchpoint.toml", "--port", str(gateway))
-        with process("benchmarks.upstream", str(upstream), cwd=here, health=f"{direct}/chat/completions"):
-            with process(*serve, cwd=folder, health=f"{routed}/health") as child:
-                yield direct, f"{routed}/v1", child
+        with (
+            process("benchmarks.upstream", str(upstream), cwd=here, health=f"{direct}/chat/completions"),
+            process(*serve, cwd=folder, health=f"{routed}/health") as child,
+        ):
+            yield direct, f"{routed}/v1", child
 
 
 async def time_calls(direct: str, routed: str) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The smallest local upstream: `python -m benchmarks.upstream PORT`. It answers every POST with one fixed completion."""
+"""The smallest local upstream: `python -m benchmarks.upstream PORT` answers every POST with one fixed completion."""
 
 from __future__ import annotations
 

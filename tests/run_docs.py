@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"(?P<skip><!-- not run: [^>]+ -->\n+)?^```(?P<language>python|bash)\n(?P<code>.*?)^```", re.M | re.S)
+BLOCK = re.compile(
+    r"(?P<skip><!-- not run: [^>]+ -->\n+)?^```(?P<language>python|bash)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL
+)
 TIMEOUT_S = 900
 
 
@@ -67,8 +69,12 @@ def run(path: Path) -> int:
     return failures
 
 
+def pages(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.md")) if path.is_dir() else [path]
+
+
 def main(names: list[str]) -> int:
-    paths = [path for name in names for path in (sorted(Path(name).rglob("*.md")) if Path(name).is_dir() else [Path(name)])]
+    paths = [page for name in names for page in pages(Path(name))]
     return 1 if sum(run(path) for path in paths) else 0
 
 
