@@ -94,6 +94,11 @@ def test_an_unknown_kind_names_the_nearest(folder: Path) -> None:
         artifact.load_estimator(folder)
 
 
+def test_an_artifact_of_another_kind_is_refused(folder: Path) -> None:
+    with pytest.raises(ArtifactError, match="of kind 'mean_quality', 'heads' is needed"):
+        TextHeads.load(folder)
+
+
 def test_a_file_outside_the_folder_is_refused(folder: Path) -> None:
     edit(folder, lambda m: m["digests"].update({"../secret": "0"}))
 

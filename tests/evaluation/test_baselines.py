@@ -3,19 +3,8 @@ import pytest
 
 from switchpoint.core.errors import DataError
 from switchpoint.core.query import Query
-from switchpoint.evaluation.baselines import (
-    ByDraw,
-    ByLength,
-    Constant,
-    abilities,
-    best_single,
-    cheapest,
-    lengths,
-    random_apgr,
-)
+from switchpoint.evaluation.baselines import ByDraw, best_single, cheapest, random_apgr
 from tests.evaluation.toys import make_outcomes
-
-QUERIES = [Query.of("x" * length) for length in (1, 40, 400, 9_000)]
 
 
 def test_the_best_single_model_has_the_highest_mean_of_what_was_observed():
@@ -36,34 +25,6 @@ def test_without_an_observation_no_model_is_the_best():
 def test_which_model_is_cheapest_is_unknown_where_any_cost_is():
     assert cheapest(("a", "b"), np.array([2.0, 1.0])) == "b"
     assert cheapest(("a", "b"), np.array([2.0, np.nan])) is None
-
-
-def test_longer_prompts_go_to_stronger_models():
-    router = ByLength(("strong", "weak", "mid"), np.array([1.0, 0.0, 0.5]), typical_chars=400)
-
-    chosen = router.predict(QUERIES).mean.argmax(axis=1)
-
-    assert chosen.tolist() == [1, 1, 2, 0]
-
-
-def test_between_two_models_prompt_length_is_the_order():
-    mean = ByLength(("weak", "strong"), np.array([0.0, 1.0])).predict(QUERIES).mean
-
-    assert (np.diff(mean[:, 1] - mean[:, 0]) > 0).all()
-
-
-def test_length_counts_the_whole_prompt_not_only_the_part_that_is_routed_on():
-    assert lengths(QUERIES).tolist() == [1, 40, 400, 9_000]
-
-
-def test_abilities_are_ranks_and_equal_models_share_one():
-    np.testing.assert_allclose(abilities(np.array([0.2, 0.9, 0.2, 0.5])), [1 / 6, 1, 1 / 6, 2 / 3])
-
-
-def test_a_constant_ignores_the_query():
-    np.testing.assert_array_equal(
-        Constant(("a", "b"), np.array([0.1, 0.9])).predict(QUERIES[:2]).mean, [[0.1, 0.9]] * 2
-    )
 
 
 def test_a_random_choice_is_even_and_the_same_every_time():

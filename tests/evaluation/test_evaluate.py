@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchpoint.core.errors import ConfigError, DataError, UnknownModel
-from switchpoint.evaluation.baselines import Constant
+from switchpoint.estimators.prior import MeanQuality
 from switchpoint.evaluation.evaluate import evaluate
 from switchpoint.evaluation.report import POLICIES
 from tests.evaluation.toys import Table, make_outcomes
@@ -146,7 +146,7 @@ def test_half_a_pair_or_an_unknown_one_is_refused():
 
 def test_a_router_that_does_not_know_a_model_of_the_test_is_refused():
     with pytest.raises(DataError, match="knows nothing of max"):
-        evaluate(Constant(["mini"], np.array([0.5])), TEST, router="toy", train=TRAIN)
+        evaluate(MeanQuality(["mini"], np.array([0.5])), TEST, router="toy", train=TRAIN)
 
 
 def test_scores_that_are_no_probabilities_are_not_judged_as_such():

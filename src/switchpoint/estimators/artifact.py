@@ -105,11 +105,13 @@ def write(
     return _sha256(text)
 
 
-def read(folder: Path | str) -> Artifact:
-    """Read an artifact and check every byte of it; raises ArtifactError, which says what to do."""
+def read(folder: Path | str, kind: str | None = None) -> Artifact:
+    """Read an artifact, of this kind if one is named, and check every byte; raises ArtifactError: what to do."""
     folder = Path(folder)
     text = _bytes(folder, MANIFEST)
     manifest = _manifest(folder, text)
+    if kind is not None and manifest.kind != kind:
+        raise ArtifactError(f"{folder}: holds an artifact of kind {manifest.kind!r}, {kind!r} is needed here.")
     files = {name: _bytes(folder, name) for name in manifest.digests}
     for name, digest in manifest.digests.items():
         if (found := _sha256(files[name])) != digest:

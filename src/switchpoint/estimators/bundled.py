@@ -121,7 +121,7 @@ class Bundled:
     @classmethod
     def load(cls, folder: Path | str | None = None) -> Bundled:
         """Read an artifact, by default the one that ships with the package; raises ArtifactError."""
-        return shipped() if folder is None else cls.restore(artifact.read(folder))
+        return shipped() if folder is None else cls.restore(artifact.read(folder, cls.kind))
 
 
 @cache

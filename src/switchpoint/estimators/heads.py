@@ -138,7 +138,7 @@ class TextHeads:
     @classmethod
     def load(cls, folder: Path | str) -> Self:
         """Read an artifact; raises ArtifactError."""
-        return cls.restore(artifact.read(folder))
+        return cls.restore(artifact.read(folder, cls.kind))
 
     def _keep(self, models: tuple[str, ...], fitted: Fitted) -> Self:
         self._models, self._fit = models, fitted

@@ -19,9 +19,10 @@ LONGEST_CHARS = 10_000_000
 
 
 class PromptLength:
-    """Predicts ``1 - (1 - ability) · F(length)``, with F the share of the reference queries that are shorter.
+    """Predicts ``1 - |ability - F(length)|``, with F the share of the reference queries that are shorter.
 
-    The strongest model is always right, the weakest fails on the longest queries: an ordering, not a probability.
+    Each model is best at the length that suits its ability; between the weakest and the strongest the order is that of
+    the length itself, and the strong one's win rate is F. A score, not a probability.
 
     ability : shape (n_models,), in [0, 1]; by default in the order of the models, the first weakest.
     lengths : sorted lengths of reference queries in characters.
@@ -57,18 +58,19 @@ class PromptLength:
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Predict shape (n_queries, n_models)."""
-        weakness = 1 - self._ability[: len(self.models_)]
+        ability = self._ability[: len(self.models_)]
         lengths = np.array([float(len(query.full_text)) for query in queries])
         # Longer counts for more everywhere, also between the reference lengths and beyond the last of them.
         known = np.log1p([0.0, *self._lengths, LONGEST_CHARS])
         shorter = np.interp(np.log1p(lengths), known, np.linspace(0, 1, len(known)))
-        return Prediction(mean=1 - shorter[:, None] * weakness)
+        return Prediction(mean=1 - np.abs(ability - shorter[:, None]))
 
     def gap_quantile(self, strong_share: float) -> float:
         """Return the gap between the strongest and the weakest model that `strong_share` of the references reach."""
         if not 0 <= strong_share <= 1:
             raise ConfigError(f"strong_share must be in [0, 1]. Got {strong_share!r}.")
-        return float((1 - strong_share) * (self._ability.max() - self._ability.min()))
+        shorter = 1 - strong_share
+        return float(abs(self._ability.min() - shorter) - abs(self._ability.max() - shorter))
 
     def state(self) -> State:
         """Return the abilities and the lengths."""

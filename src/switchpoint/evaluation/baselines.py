@@ -1,7 +1,7 @@
-"""Baselines: what every router is compared with. As estimators, so that they run through the same evaluation.
+"""Baselines: what every router is compared with, run through the same evaluation.
 
-The cheapest and the best single model ignore the query; so does a random choice; prompt length looks at one number.
-The oracle is `switchpoint.evaluation.metrics.best_columns`.
+The cheapest and the best single model ignore the query; so does a random choice, made here. Prompt length looks at one
+number: `switchpoint.estimators.length`. The oracle is `switchpoint.evaluation.metrics.best_columns`.
 """
 
 from __future__ import annotations
@@ -19,48 +19,6 @@ from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, interval
 from switchpoint.evaluation.curve import two_model_curve
 from switchpoint.evaluation.metrics import apgr
 
-TYPICAL_CHARS = 400.0
-"""What counts as a prompt of middle length where no training queries say it."""
-
-
-class Constant:
-    """The same quality for every query, shape (n_models,)."""
-
-    def __init__(self, models: Sequence[str], quality: FloatArray) -> None:
-        self.models_ = tuple(models)
-        self.quality = np.asarray(quality, dtype=float)
-
-    def predict(self, queries: Sequence[Query]) -> Prediction:
-        """Return the same row for each query."""
-        return Prediction(mean=np.tile(self.quality, (len(queries), 1)))
-
-
-class ByLength:
-    """The longer the prompt, the better the model: a score, not a probability.
-
-    ability : shape (n_models,), in [0, 1], 0 the weakest model and 1 the strongest.
-    typical_chars : the length at which a middling model is right.
-
-    Between two models the order is that of the length itself.
-    """
-
-    def __init__(self, models: Sequence[str], ability: FloatArray, typical_chars: float = TYPICAL_CHARS) -> None:
-        self.models_ = tuple(models)
-        self.ability = np.asarray(ability, dtype=float)
-        self.typical_chars = typical_chars
-
-    @classmethod
-    def of(cls, train: Outcomes) -> ByLength:
-        """Take the order of the models and the middle length from training outcomes."""
-        typical_chars = float(np.median(lengths(train.queries)))
-        return cls(train.models, abilities(train.mean_quality()), typical_chars)
-
-    def predict(self, queries: Sequence[Query]) -> Prediction:
-        """Return 1 for the model that suits the length, less the farther a model's ability is from it."""
-        chars = lengths(queries)
-        wanted = chars / (chars + self.typical_chars)
-        return Prediction(mean=1.0 - np.abs(self.ability[None, :] - wanted[:, None]))
-
 
 class ByDraw:
     """A number drawn from the query's id and the model's name: random, and the same every time."""
@@ -72,19 +30,6 @@ class ByDraw:
         """Return uniform numbers in [0, 1)."""
         drawn = [[_drawn(query.id, model) for model in self.models_] for query in queries]
         return Prediction(mean=np.array(drawn).reshape(len(queries), len(self.models_)))
-
-
-def lengths(queries: Sequence[Query]) -> FloatArray:
-    """Characters of the whole last user message, shape (n_queries,)."""
-    return np.array([len(query.full_text) for query in queries], dtype=float)
-
-
-def abilities(quality: FloatArray) -> FloatArray:
-    """Ranks of mean qualities, shape (n_models,), spread evenly over [0, 1]; equal qualities share the middle rank."""
-    below = (quality[None, :] < quality[:, None]).sum(axis=1)
-    same = (quality[None, :] == quality[:, None]).sum(axis=1)
-    ranks: FloatArray = (below + (same - 1) / 2) / max(1, len(quality) - 1)
-    return ranks
 
 
 def best_single(train: Outcomes) -> str:

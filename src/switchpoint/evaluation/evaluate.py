@@ -13,7 +13,8 @@ from switchpoint.core.estimate import Estimates, Prediction
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Estimator, Policy
 from switchpoint.core.query import FloatArray, IntArray, Query
-from switchpoint.evaluation.baselines import ByLength, best_single, cheapest
+from switchpoint.estimators.length import PromptLength
+from switchpoint.evaluation.baselines import best_single, cheapest
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, difference, intervals, mean_of
 from switchpoint.evaluation.family import family
 from switchpoint.evaluation.metrics import best_columns, brier_score_loss, expected_calibration_error
@@ -111,13 +112,13 @@ class Bout:
         if lost:
             yield f"{lost} of the router's {len(self.test)} choices were not observed; they count nowhere."
 
-    def _by_length(self) -> ByLength | None:
+    def _by_length(self) -> PromptLength | None:
         if self.train is not None:
-            return ByLength.of(self.train)
+            return PromptLength().fit(self.train)
         if self.pair is None:
             return None
         ability = {self.pair.weak: 0.0, self.pair.strong: 1.0}
-        return ByLength(self.test.models, np.array([ability.get(model, 0.5) for model in self.test.models]))
+        return PromptLength(self.test.models, np.array([ability.get(model, 0.5) for model in self.test.models]))
 
 
 def evaluate(

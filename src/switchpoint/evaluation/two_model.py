@@ -12,7 +12,7 @@ import numpy as np
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import FloatArray
-from switchpoint.evaluation.baselines import lengths, random_apgr
+from switchpoint.evaluation.baselines import random_apgr
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, Statistic, interval, resampled
 from switchpoint.evaluation.curve import Ranking
 from switchpoint.evaluation.metrics import apgr, cpt
@@ -89,7 +89,7 @@ def two_model(
     weak, strong = both.quality.T
     if not len(rows) or not strong.mean() > weak.mean():
         return None
-    rankings = {"": Ranking(score[rows]), "length": Ranking(lengths(both.queries)), "oracle": Ranking(strong - weak)}
+    rankings = {"": Ranking(score[rows]), "length": Ranking(_lengths(both)), "oracle": Ranking(strong - weak)}
     found = resampled(_statistics(rankings, weak, strong), len(rows), resamples, seed)
     figures = {name: interval(float(v), draws) for name, (v, draws) in found.items() if v.ndim == 0}
     return TwoModel(
@@ -106,6 +106,11 @@ def two_model(
         curve=line(SHARES, *found["curve"]),
         length_curve=line(SHARES, *found["length_curve"]),
     )
+
+
+def _lengths(outcomes: Outcomes) -> FloatArray:
+    """Characters of the whole last user message, shape (n_queries,)."""
+    return np.array([len(query.full_text) for query in outcomes.queries], dtype=float)
 
 
 def line(x: FloatArray, y: FloatArray, draws: FloatArray) -> Line:

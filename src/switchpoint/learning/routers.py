@@ -12,6 +12,8 @@ from switchpoint.core.model import TIERS, Model
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import FloatArray
+from switchpoint.estimators.length import PromptLength
+from switchpoint.estimators.prior import MeanQuality
 from switchpoint.evaluation import baselines
 
 Make = Callable[[Outcomes | None, Sequence[Model]], Estimator]
@@ -71,7 +73,7 @@ def _bundled(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
 
 
 def _length(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
-    return baselines.ByLength(_ids(models), _tiers(models)) if train is None else baselines.ByLength.of(train)
+    return PromptLength(_ids(models), _tiers(models)) if train is None else PromptLength().fit(train)
 
 
 def _random(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
@@ -79,7 +81,7 @@ def _random(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
 
 
 def _best(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
-    return baselines.Constant(_ids(models), _tiers(models) if train is None else train.mean_quality())
+    return MeanQuality(_ids(models), _tiers(models) if train is None else train.mean_quality())
 
 
 def _cheapest(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
@@ -88,7 +90,7 @@ def _cheapest(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
     stated = next((model.id for model in models if model.tier == "weak"), None)
     if known is None and stated is None:
         raise ConfigError("Which model is the cheapest is unknown: give training data with costs, or weak and strong.")
-    return baselines.Constant(_ids(models), np.array([float(m.id == (known or stated)) for m in models]))
+    return MeanQuality(_ids(models), np.array([float(m.id == (known or stated)) for m in models]))
 
 
 def _ids(models: Sequence[Model]) -> tuple[str, ...]:
