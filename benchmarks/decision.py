@@ -9,7 +9,6 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import itertools
 import random
 
 import numpy as np
@@ -35,6 +34,7 @@ ORDINARY = """
     inflation
 """
 WORDS = ORDINARY.split()
+ROUNDS = 2000
 
 
 def text(n_tokens: int, seed: int) -> str:
@@ -43,9 +43,10 @@ def text(n_tokens: int, seed: int) -> str:
     return " ".join(drawn.choice(WORDS) for _ in range(n_tokens - 4)) + f" {drawn.randrange(10, 99)}, ok?"
 
 
-def rotating(make, count: int = 200):
-    """Return a function that calls `make` with a different query each time, as traffic does."""
-    queries = itertools.cycle([Query.of(text(*make, seed)) for seed in range(count)])
+def fresh(n_tokens: int, rounds: int):
+    """Return a function that gives a query never seen before each time: a query keeps what was worked out of it."""
+    texts = [text(n_tokens, seed) for seed in range(200)]
+    queries = iter([Query.of(texts[number % 200]) for number in range(rounds + 50)])
     return lambda: next(queries)
 
 
@@ -53,15 +54,15 @@ def measure() -> list[dict[str, str]]:
     switchpoint = Switchpoint.of(CONFIGURATION)
     router = switchpoint.routes.resolve("bundled")
     baseline = sklearn_baseline()
-    short, long = rotating((50,)), rotating((300,))
+    short, long, short_text, long_text = (fresh(n, ROUNDS) for n in (50, 300, 50, 300))
     seconds = in_turns(
         {
             "50": lambda: router.next(short(), ()),
             "300": lambda: router.next(long(), ()),
-            "sklearn 50": lambda: baseline([short().text]),
-            "sklearn 300": lambda: baseline([long().text]),
+            "sklearn 50": lambda: baseline([short_text().text]),
+            "sklearn 300": lambda: baseline([long_text().text]),
         },
-        rounds=2000,
+        ROUNDS,
     )
     lines = [
         {
@@ -77,9 +78,10 @@ def measure() -> list[dict[str, str]]:
 def flat(router) -> dict[str, str]:
     """Deciding reads a bounded part of the prompt: a megabyte costs about what ten kilobytes do."""
     sizes = {"10 kB": 10_000, "1 MB": 1_000_000}
-    queries = {name: Query.of((text(300, 1) * 700)[:size]) for name, size in sizes.items()}
-    assert {name: len(query.full_text) for name, query in queries.items()} == sizes
-    work = {name: (lambda query=query: router.next(query, ())) for name, query in queries.items()}
+    texts = {name: (text(300, 1) * 700)[:size] for name, size in sizes.items()}
+    assert {name: len(each) for name, each in texts.items()} == sizes
+    messages = {name: ({"role": "user", "content": each},) for name, each in texts.items()}
+    work = {n: (lambda m=m: router.next(Query(id="q", messages=m), ())) for n, m in messages.items()}
     p99 = {name: np.quantile(each, 0.99) for name, each in in_turns(work, rounds=1000).items()}
     ratio = f"{p99['1 MB'] / p99['10 kB']:.2f}x the p99 of 10 kB ({us(p99['10 kB'])})"
     return {"what": "a decision on 1 MB, p99", "value": us(p99["1 MB"]), "beside": ratio}
@@ -89,7 +91,11 @@ def batch(switchpoint: Switchpoint, baseline) -> dict[str, str]:
     router = switchpoint.routes.resolve("bundled").strategy
     queries = [Query.of(text(50, seed)) for seed in range(2000)]
     texts = [query.text for query in queries]
-    seconds = in_turns({"ours": lambda: router.route(queries), "sklearn": lambda: baseline(texts)}, 7, warm_up=1)
+
+    def decide() -> object:
+        return router.route([Query(id=query.id, messages=query.messages) for query in queries])
+
+    seconds = in_turns({"ours": decide, "sklearn": lambda: baseline(texts)}, 7, warm_up=1)
     ours, theirs = (len(queries) / np.median(seconds[name]) for name in ("ours", "sklearn"))
     return {
         "what": "decisions in batches of 2,000, 50 tokens each, per second",

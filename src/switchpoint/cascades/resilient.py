@@ -36,6 +36,8 @@ class Resilient:
 
     def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
         """Return the strategy's step among the models that are not given up."""
+        if not attempts:
+            return self.strategy.next(query, attempts)
         hopeless = {a.decision.model for a in attempts if a.failure and not self._may_retry(a.failure, a, attempts)}
         if hopeless:
             allowed = self.catalog.ids if query.allow is None else query.allow
@@ -43,11 +45,9 @@ class Resilient:
         try:
             step = self.strategy.next(query, attempts)
         except NoEligibleModel as error:
-            if not attempts:
-                raise
             return GiveUp(reason=f"no model is left. {error}")
-        last = attempts[-1] if attempts else None
-        if not isinstance(step, Call) or last is None or last.failure is None:
+        last = attempts[-1]
+        if not isinstance(step, Call) or last.failure is None:
             return step
         return self._after_failure(step, query, last.failure, last, attempts)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from switchpoint.core.query import BoolArray, FloatArray
 
 
@@ -43,3 +45,8 @@ class Estimates:
     quality_std: FloatArray | None = None
     latency_s: FloatArray | None = None
     novelty: FloatArray | None = None
+
+    @property
+    def all_eligible(self) -> bool:
+        """Whether every model may take every query: the common case, in which nothing need be masked."""
+        return bool(np.count_nonzero(self.eligible) == self.eligible.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -27,9 +28,9 @@ IMAGE_TOKENS = 1_000
 """What one image part counts for in the estimate of the input; vendors charge 85 to 1,600."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Query:
-    """One request for an answer.
+    """One request for an answer. Without slots: what is derived from it is worked out once and kept.
 
     id : unique; the seed of every draw that is made for it.
     messages : the conversation, OpenAI's form.
@@ -56,7 +57,7 @@ class Query:
         """Make a query of one user message; its id is the hash of the text unless given."""
         return cls(id=id or text_id(text), messages=({"role": "user", "content": text},), tags=tags)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The part that is routed on: the last user message, at most `ROUTING_CHARS` of it (see `window`).
 
@@ -64,7 +65,7 @@ class Query:
         """
         return window(self.full_text)
 
-    @property
+    @cached_property
     def full_text(self) -> str:
         """The last user message whole, its text parts joined by newlines."""
         fallback = ""
@@ -75,14 +76,14 @@ class Query:
             fallback = fallback or text
         return fallback
 
-    @property
+    @cached_property
     def input_tokens(self) -> int:
         """Estimated tokens of the whole request, tools included; an estimate from bytes, for eligibility and cost."""
         size = sum(_content_tokens(message.get("content")) for message in self.messages)
         tools = self.parameters.get("tools")
         return max(1, int(size + (len(str(tools)) * TOKENS_PER_BYTE if tools else 0)))
 
-    @property
+    @cached_property
     def draw(self) -> float:
         """A number in [0, 1) that depends on the id alone: the only randomness of a policy."""
         return int.from_bytes(blake2b(self.id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") / 2**64

@@ -12,6 +12,9 @@ from switchpoint.core.estimate import Estimates
 from switchpoint.core.protocols import Policy
 from switchpoint.core.query import FloatArray, IntArray
 
+_ONES = np.ones(64)
+_ONES.flags.writeable = False
+
 
 @dataclass(frozen=True, slots=True)
 class MaxUtility:
@@ -37,7 +40,7 @@ class MaxUtility:
         cost = np.where(best & estimates.eligible, np.nan_to_num(estimates.cost_usd, nan=np.inf), np.inf)
         cost[~(best & estimates.eligible)] = np.inf
         columns = np.where(np.isfinite(cost).any(axis=1), cost.argmin(axis=1), utility.argmax(axis=1))
-        return columns, np.ones(len(columns))
+        return columns, certain(len(columns))
 
     def utility(self, estimates: Estimates) -> FloatArray:
         """Return shape (n_queries, n_models); minus infinity where a model is not to be chosen."""
@@ -69,9 +72,9 @@ class StrongIfWorth:
         """Return the column of the chosen model, probability 1."""
         weak, strong = estimates.models.index(self.weak), estimates.models.index(self.strong)
         columns = np.where(win_rate(estimates.quality, weak, strong) >= self.threshold, strong, weak)
-        if np.count_nonzero(estimates.eligible) < estimates.eligible.size:
+        if not estimates.all_eligible:
             columns = self._among_eligible(columns, estimates, weak, strong)
-        return columns, np.ones(len(columns))
+        return columns, certain(len(columns))
 
     @staticmethod
     def _among_eligible(columns: IntArray, estimates: Estimates, weak: int, strong: int) -> IntArray:
@@ -81,6 +84,11 @@ class StrongIfWorth:
         if neither.any():
             columns = np.where(neither, MaxUtility(np.inf)(estimates)[0], columns)
         return columns
+
+
+def certain(n_queries: int) -> FloatArray:
+    """Return the probabilities of choices that were not drawn, shape (n_queries,); not to be written to."""
+    return _ONES[:n_queries] if n_queries <= len(_ONES) else np.ones(n_queries)
 
 
 def win_rate(quality: FloatArray, weak: int, strong: int) -> FloatArray:

@@ -71,7 +71,7 @@ class Router:
     def route(self, queries: Sequence[Query]) -> list[Decision]:
         """Decide for a batch; raises NoEligibleModel for the first query that no model may take."""
         estimates = self.estimate(queries)
-        if np.count_nonzero(estimates.eligible) < estimates.eligible.size:
+        if not estimates.all_eligible:
             self._check_eligible(queries, estimates)
         columns, propensities = self.policy(estimates)
         return [
