@@ -54,25 +54,22 @@ def measure() -> list[dict[str, str]]:
     switchpoint = Switchpoint.of(CONFIGURATION)
     router = switchpoint.routes.resolve("bundled")
     baseline = sklearn_baseline()
-    short, long, short_text, long_text = (fresh(n, ROUNDS) for n in (50, 300, 50, 300))
-    seconds = in_turns(
-        {
-            "50": lambda: router.next(short(), ()),
-            "300": lambda: router.next(long(), ()),
-            "sklearn 50": lambda: baseline([short_text().text]),
-            "sklearn 300": lambda: baseline([long_text().text]),
-        },
-        ROUNDS,
-    )
-    lines = [
-        {
-            "what": f"a decision on {n} tokens, p50 (p99 {us(np.quantile(seconds[n], 0.99))})",
-            "value": us(np.median(seconds[n])),
-            "beside": f"{np.median(seconds['sklearn ' + n]) / np.median(seconds[n]):.1f}x faster than scikit-learn",
-        }
-        for n in ("50", "300")
-    ]
+    lines = [single(router, baseline, n_tokens, block) for block in (100, 1) for n_tokens in (50, 300)]
     return [*lines, flat(router), batch(switchpoint, baseline)]
+
+
+def single(router, baseline, n_tokens: int, block: int) -> dict[str, str]:
+    """One decision at a time; in blocks of its own, or each one after a decision of the baseline's."""
+    query, words = fresh(n_tokens, ROUNDS), fresh(n_tokens, ROUNDS)
+    work = {"ours": lambda: router.next(query(), ()), "sklearn": lambda: baseline([words().text])}
+    seconds = in_turns(work, ROUNDS, block=block)
+    p50, p99 = np.quantile(seconds["ours"], (0.5, 0.99))
+    caches = "" if block > 1 else ", cold caches"
+    return {
+        "what": f"a decision on {n_tokens} tokens{caches}, p50 (p99 {us(p99)})",
+        "value": us(p50),
+        "beside": f"{np.median(seconds['sklearn']) / p50:.1f}x faster than scikit-learn",
+    }
 
 
 def flat(router) -> dict[str, str]:

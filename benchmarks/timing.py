@@ -9,8 +9,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 
-def in_turns(work: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 20) -> dict[str, np.ndarray]:
-    """Call each piece of work once a round, in turns; return seconds of each call, shape (rounds,)."""
+def in_turns(
+    work: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 20, block: int = 1
+) -> dict[str, np.ndarray]:
+    """Call each piece of work `block` times, in turns, `rounds` times in all; return seconds of each, shape (rounds,).
+
+    A block of one finds the processor's caches filled by the others' work, a long one by its own.
+    """
     seconds = {name: np.empty(rounds) for name in work}
     for each in work.values():
         for _ in range(warm_up):
@@ -18,11 +23,12 @@ def in_turns(work: Mapping[str, Callable[[], object]], rounds: int, warm_up: int
     gc.collect()
     gc.disable()
     try:
-        for number in range(rounds):
+        for first in range(0, rounds, block):
             for name, each in work.items():
-                start = time.perf_counter()
-                each()
-                seconds[name][number] = time.perf_counter() - start
+                for number in range(first, min(first + block, rounds)):
+                    start = time.perf_counter()
+                    each()
+                    seconds[name][number] = time.perf_counter() - start
     finally:
         gc.enable()
     return seconds

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from switchpoint.core.errors import ConfigError
 from switchpoint.demo import local_server
-from switchpoint.demo.local_server import MODEL, LocalServerError, serving
+from switchpoint.demo.local_server import serving
+from switchpoint.demo.options import MODEL
 
 QUESTION = {"model": MODEL, "messages": [{"role": "user", "content": "What is the capital of France?"}]}
 FEW_TOKENS = {"max_tokens": 8, "temperature": 0, "stop": ["\n"], "logprobs": True, "top_logprobs": 1}
@@ -29,7 +31,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[
 def test_without_the_model_server_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(local_server, "find_spec", lambda name: None)
 
-    with pytest.raises(LocalServerError, match="run `make install-live`"), serving():
+    with pytest.raises(ConfigError, match="run `make install-live`"), serving():
         pass
 
 
@@ -37,7 +39,7 @@ def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(local_server, "require_installed", lambda: None)
     monkeypatch.setattr(local_server.sys, "executable", "/bin/false")
 
-    with pytest.raises(LocalServerError, match="did not start: it said nothing"), serving():
+    with pytest.raises(ConfigError, match="did not start: it said nothing"), serving():
         pass
     assert children[0].returncode == 1
 

@@ -1,55 +1,46 @@
 """The recorder: what a call becomes, and what stays when it is interrupted."""
 
+import math
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from switchpoint.core.attempt import Answer
+from switchpoint.core.model import Usage
 from switchpoint.demo import record
-from switchpoint.demo.options import Option
-from switchpoint.demo.record import Sample, call, majority, outcome
+from switchpoint.demo.options import OPTIONS
+from switchpoint.demo.record import ask, row_of
 from switchpoint.demo.tasks import Task
+from switchpoint.upstreams.fake import Fake, Reply
 
 TASK = Task(text="What colour is snow?", kind="colour", answers=("white",))
 
 
-def sample(text: str, confidence: float | None = 0.5) -> Sample:
-    return Sample(text=text, input_tokens=10, output_tokens=2, confidence=confidence)
+def test_a_call_is_scored_and_charged_by_the_second():
+    usage = Usage(input_tokens=20, output_tokens=4)
 
+    row = row_of(TASK, OPTIONS[0], Answer(text=" White. ", usage=usage, logprobs=(math.log(0.5),) * 2, body={}), 1.8)
 
-def test_the_answer_given_most_often_wins():
-    assert majority(["grey", "White.", "white"]) == ("White.", pytest.approx(2 / 3))
-
-
-def test_the_earliest_of_equals_wins():
-    assert majority(["grey", "white"]) == ("grey", 0.5)
-
-
-def test_all_samples_of_a_vote_are_charged():
-    row = outcome(TASK, Option(id="vote", samples=2), [sample("white"), sample("white", 0.7)], 1.8)
-
+    assert (row.score, row.response, row.confidence) == (1.0, "White.", 0.5)
     assert (row.input_tokens, row.output_tokens, row.cost_usd) == (20, 4, pytest.approx(1.8 * 0.08 / 3600))
-    assert (row.score, row.confidence, row.agreement) == (1.0, 0.6, 1.0)
 
 
-def test_an_empty_answer_has_no_confidence_and_one_sample_no_agreement():
-    row = outcome(TASK, Option(id="plain"), [sample("", None)], 1.0)
+def test_an_empty_answer_has_no_confidence_and_unknown_usage_stays_unknown():
+    row = row_of(TASK, OPTIONS[0], Answer(text="", body={}), 1.0)
 
-    assert (row.score, row.confidence, row.agreement) == (0.0, None, None)
+    assert (row.score, row.confidence, row.input_tokens) == (0.0, None, None)
 
 
-async def test_a_call_asks_for_all_its_samples(monkeypatch: pytest.MonkeyPatch):
-    asked = []
+async def test_a_task_is_asked_as_its_option_says_and_for_log_probabilities():
+    upstream = Fake({OPTIONS[0].upstream_model: [Reply(text="white", logprobs=(-0.1,))]})
 
-    async def ask(client: object, option: Option, text: str) -> Sample:
-        asked.append(text)
-        return sample("white")
+    row = await ask(upstream, TASK, OPTIONS[0])
 
-    monkeypatch.setattr(record, "ask", ask)
-    await call(SimpleNamespace(), TASK, Option(id="vote", samples=3))
-
-    assert asked == [TASK.text] * 3
+    (asked, query) = upstream.calls[0]
+    assert (row.model, row.score) == (OPTIONS[0].id, 1.0)
+    assert asked.parameters == {**OPTIONS[0].parameters, "logprobs": True, "top_logprobs": 1}
+    assert query.text == TASK.text
 
 
 def test_an_interrupted_recording_ends_the_server_and_changes_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -62,7 +53,7 @@ def test_an_interrupted_recording_ends_the_server_and_changes_no_file(monkeypatc
         finally:
             events.append("ended")
 
-    async def interrupted(base_url: str) -> list[record.Outcome]:
+    async def interrupted(base_url: str) -> list[record.Row]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(record, "serving", serving)

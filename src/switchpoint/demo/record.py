@@ -1,9 +1,11 @@
 """Record what every option answers to every task, and what it costs: `python -m switchpoint.demo.record`.
 
-One request at a time, so that the seconds are clean. The options of a task follow each other, so that a
-slow minute of the machine falls on all of them; the server keeps no prompt between calls, so that none of
-them pays for another. Nothing is written before the end: an interrupted recording changes no file.
+One request at a time, so that the seconds are clean. The options of a task follow each other, so that a slow minute of
+the machine falls on all of them; the server keeps no prompt between calls, so that none of them pays for another.
+Nothing is written before the end: an interrupted recording changes no file.
 """
+
+from __future__ import annotations
 
 import argparse
 import asyncio
@@ -11,120 +13,79 @@ import json
 import math
 import os
 import platform
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.progress import track
 
+from switchpoint.core.attempt import Answer
+from switchpoint.core.model import Model
+from switchpoint.core.protocols import Upstream
+from switchpoint.core.query import Query
 from switchpoint.demo.configuration import DATA
-from switchpoint.demo.local_server import MODEL, serving, weights
-from switchpoint.demo.options import OPTIONS, Option
-from switchpoint.demo.tasks import Task, normalised, split, tasks
+from switchpoint.demo.local_server import serving, weights
+from switchpoint.demo.options import OPTIONS, USD_PER_HOUR
+from switchpoint.demo.tasks import Task, split, tasks
+from switchpoint.upstreams.openai_compatible import OpenAICompatible
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
-__all__ = ["Outcome", "Sample", "ask", "majority", "outcome", "record"]
-
-MACHINE_USD_PER_HOUR = 0.08
-"""An assumption: about what two shared cores rent for."""
+LOGPROBS: Mapping[str, Any] = {"logprobs": True, "top_logprobs": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One answer of the model. confidence : mean probability of its tokens; None if it has none."""
-
-    text: str
-    input_tokens: int
-    output_tokens: int
-    confidence: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of one task asked with one option, all samples together.
-
-    agreement : share of the samples that gave the answer; None if there was one sample only.
-    """
+class Row:
+    """What came of one task asked with one option; confidence : geometric mean of its tokens' probabilities."""
 
     query_id: str
     model: str
     score: float
     cost_usd: float
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     latency_s: float
     confidence: float | None
-    agreement: float | None
     response: str
 
 
-async def ask(client: "AsyncOpenAI", option: Option, text: str) -> Sample:
-    """One answer: the only place that calls the server."""
-    reply: Any = await client.chat.completions.create(
-        model=MODEL,
-        messages=[*option.preamble, {"role": "user", "content": text}],  # type: ignore[list-item]
-        logprobs=True,
-        top_logprobs=1,
-        **option.parameters,
-    )
-    choice = reply.choices[0]
-    logprobs = [token.logprob for token in choice.logprobs.content] if choice.logprobs else []
-    return Sample(
-        text=(choice.message.content or "").strip(),
-        input_tokens=reply.usage.prompt_tokens,
-        output_tokens=reply.usage.completion_tokens,
-        confidence=math.exp(sum(logprobs) / len(logprobs)) if logprobs else None,
-    )
+async def ask(upstream: Upstream, task: Task, option: Model) -> Row:
+    """Ask one task with one option, and time it."""
+    asked = replace(option, parameters={**option.parameters, **LOGPROBS})
+    start = perf_counter()
+    answer = await upstream.complete(asked, Query.of(task.text))
+    return row_of(task, option, answer, perf_counter() - start)
 
 
-def majority(answers: Sequence[str]) -> tuple[str, float]:
-    """The answer given most often, the earliest of equals, and its share of the votes."""
-    votes = Counter(map(normalised, answers))
-    winner, count = votes.most_common(1)[0]
-    return next(answer for answer in answers if normalised(answer) == winner), count / len(answers)
-
-
-def outcome(task: Task, option: Option, samples: Sequence[Sample], latency_s: float) -> Outcome:
-    """The samples of one call as a row of the recording."""
-    response, share = majority([sample.text for sample in samples])
-    known = [sample.confidence for sample in samples if sample.confidence is not None]
-    return Outcome(
+def row_of(task: Task, option: Model, answer: Answer, latency_s: float) -> Row:
+    """Make an answer a row of the recording."""
+    cost_usd, text = option.cost_usd(answer.usage, latency_s), answer.text.strip()
+    assert cost_usd is not None
+    return Row(
         query_id=task.query_id,
         model=option.id,
-        score=float(task.accepts(response)),
-        cost_usd=float(f"{latency_s * MACHINE_USD_PER_HOUR / 3600:.4g}"),
-        input_tokens=sum(sample.input_tokens for sample in samples),
-        output_tokens=sum(sample.output_tokens for sample in samples),
+        score=float(task.accepts(text)),
+        cost_usd=float(f"{cost_usd:.4g}"),
+        input_tokens=answer.usage.input_tokens if answer.usage else None,
+        output_tokens=answer.usage.output_tokens if answer.usage else None,
         latency_s=round(latency_s, 4),
-        confidence=round(sum(known) / len(known), 4) if known else None,
-        agreement=round(share, 4) if len(samples) > 1 else None,
-        response=response,
+        confidence=round(math.exp(sum(answer.logprobs) / len(answer.logprobs)), 4) if answer.logprobs else None,
+        response=text,
     )
 
 
-async def call(client: "AsyncOpenAI", task: Task, option: Option) -> Outcome:
-    """Ask for all samples of an option, one after another, and time them together."""
-    start = perf_counter()
-    samples = [await ask(client, option, task.text) for _ in range(option.samples)]
-    return outcome(task, option, samples, perf_counter() - start)
-
-
-async def answers(base_url: str) -> list[Outcome]:
-    """Every task with every option, after a warm-up that is not counted."""
-    from openai import AsyncOpenAI
-
+async def answers(base_url: str) -> list[Row]:
+    """Ask every task with every option, after a warm-up that is not counted."""
     # By query id, which is no order at all: a slow minute does not fall on one kind.
     queue = [(task, option) for task in sorted(tasks(), key=lambda task: task.query_id) for option in OPTIONS]
-    async with AsyncOpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
+    upstream = OpenAICompatible("local", base_url)
+    try:
         for task, option in queue[: len(OPTIONS)]:
-            await call(client, task, option)
-        return [await call(client, task, option) for task, option in track(queue, "Recording")]
+            await ask(upstream, task, option)
+        return [await ask(upstream, task, option) for task, option in track(queue, "Recording")]
+    finally:
+        await upstream.close()
 
 
 def record(to: Path, *, threads: int) -> None:
@@ -145,7 +106,7 @@ def query_row(task: Task, part: str) -> dict[str, str]:
     return {"query_id": task.query_id, "split": part, "domain": task.kind, "text": task.text}
 
 
-def provenance(rows: Sequence[Outcome], threads: int) -> dict[str, Any]:
+def provenance(rows: Sequence[Row], threads: int) -> dict[str, Any]:
     """What a reader has to know to judge the numbers."""
     served = weights()
     return {
@@ -155,14 +116,22 @@ def provenance(rows: Sequence[Outcome], threads: int) -> dict[str, Any]:
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
         "threads": threads,
-        "usd_per_hour": MACHINE_USD_PER_HOUR,
+        "usd_per_hour": float(USD_PER_HOUR),
         "price_note": "an assumption for the whole machine, charged for the wall seconds of each call",
         "order": "task by task, all options of a task in turn, one request at a time",
         "prompt_cache": "off: every call reads its whole prompt",
         "tasks": len(tasks()),
         "calls": len(rows),
         "call_seconds": round(sum(row.latency_s for row in rows), 1),
-        "options": [asdict(option) for option in OPTIONS],
+        "options": [
+            {
+                "id": o.id,
+                "preamble": [dict(m) for m in o.preamble],
+                "parameters": dict(o.parameters),
+                "samples": o.samples,
+            }
+            for o in OPTIONS
+        ],
     }
 
 
