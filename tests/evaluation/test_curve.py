@@ -119,3 +119,10 @@ def test_a_hull_does_not_depend_on_the_order_of_its_points(table, random):
 def test_an_unknown_cost_has_no_place_on_a_hull():
     with pytest.raises(DataError, match="known cost"):
         cost_quality_curve(np.array([1.0, np.nan]), np.array([0.5, 0.6]))
+
+
+def test_the_area_begins_at_the_hulls_own_start_however_its_mean_was_added_up():
+    hull = cost_quality_curve(np.array([0.1 + 0.2, 1.0]), np.array([0.5, 0.5]))
+
+    assert hull.area(0.3, 1.0) == pytest.approx(0.35)
+    assert np.isnan(hull.area(0.2, 1.0))

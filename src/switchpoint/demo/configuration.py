@@ -13,7 +13,7 @@ from switchpoint.core.model import Model
 from switchpoint.demo.options import OPTIONS, UPSTREAMS
 from switchpoint.learning.datasets import read
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "recording"
 
 Sections = dict[str, dict[str, Any]]
 

@@ -68,7 +68,7 @@ def run(
     """Send every query as `auto` and as each single model, grade all answers, and compare."""
     with gateway(setup) as (address, switchpoint):
         asked = {
-            name: asyncio.run(send(address, queries, name, at_once=at_once, done=done)) for name in ("auto", *singles)
+            name: asyncio.run(send(address, queries, name, at_once=at_once, done=done)) for name in (*singles, "auto")
         }
         records = _records(switchpoint)
         routed = asked["auto"]

@@ -7,6 +7,7 @@ works on the last axis, so a thousand resamples (rows of weights) are one call.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 
@@ -90,6 +91,9 @@ class Hull:
 
     def area(self, low: float, high: float) -> float:
         """Integrate the quality over costs from `low` to `high`, exactly; NaN if it is not reached at `low`."""
+        start = float(self.cost_usd[0])
+        if isclose(low, start, rel_tol=1e-9):  # the same mean, added up in another order
+            low = max(low, start)
         inner = self.cost_usd[(self.cost_usd > low) & (self.cost_usd < high)]
         costs = np.r_[low, inner, high]
         return float(np.trapezoid(self.at(costs), costs))

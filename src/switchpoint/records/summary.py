@@ -20,7 +20,7 @@ class Totals:
     model : whose answers were given; None for queries that nobody answered, and for the totals of all.
     queries : how many; share : of all queries, in [0, 1].
     cost_usd : whole bills, so a rejected answer's cost is with the model that answered in the end.
-    baseline_cost_usd, saved_usd : over the queries of which bill and baseline are both known.
+    baseline_cost_usd, saved_usd : over the `compared` queries, of which bill and baseline are both known.
     unpriced : queries whose bill is unknown, and which no sum of money includes.
     latency_s, latency_p50_s, latency_p95_s : mean and percentiles (linear interpolation) of the whole trip.
     failures : failed calls *of this model*, whoever answered in the end.
@@ -33,6 +33,7 @@ class Totals:
     cost_usd: Decimal | None
     baseline_cost_usd: Decimal | None
     saved_usd: Decimal | None
+    compared: int
     unpriced: int
     latency_s: float | None
     latency_p50_s: float | None
@@ -103,6 +104,7 @@ def _totals(
         cost_usd=known_total(query.cost_usd for query in queries),
         baseline_cost_usd=known_total(baseline for _, baseline in compared),
         saved_usd=known_total(baseline - cost for cost, baseline in compared),
+        compared=len(compared),
         unpriced=sum(query.cost_usd is None for query in queries),
         latency_s=mean,
         latency_p50_s=p50,
