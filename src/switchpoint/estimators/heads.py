@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from switchpoint.core.errors import NotFittedError
 from switchpoint.core.estimate import Prediction
@@ -22,10 +23,10 @@ from switchpoint.estimators.abilities import known_ability
 from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.calibration import Platt, folds
-from switchpoint.estimators.clusters import Clusters
 from switchpoint.estimators.knowledge import Knowledge
 from switchpoint.estimators.linear import BOTH, fit_linear
 from switchpoint.estimators.logistic import sigmoid
+from switchpoint.estimators.neighbourhoods import Neighbourhoods
 from switchpoint.estimators.novelty import Novelty
 
 FEW_ROWS = 1_000
@@ -37,15 +38,18 @@ OWN_KINDS = range(5, 21)
 """With so many domains, each is left out in turn to learn what new looks like; else the bundled kinds stand for it."""
 
 
-class Fitted(NamedTuple):
-    """What serving needs; logits are ``columns @ linear + neighbourhood * clusters.logits``.
+Kinds = npt.NDArray[np.object_]
 
-    linear : shape (n_columns, n_models); neighbourhood, mean_cost_usd : shape (n_models,).
+
+class Fitted(NamedTuple):
+    """What serving needs; logits are ``columns @ linear + share * neighbourhoods.logits``.
+
+    linear : shape (n_columns, n_models); share, mean_cost_usd : shape (n_models,).
     """
 
     linear: FloatArray
-    neighbourhood: FloatArray
-    clusters: Clusters
+    share: FloatArray
+    neighbourhoods: Neighbourhoods
     novelty: Novelty
     mean_cost_usd: FloatArray
 
@@ -70,16 +74,17 @@ class TextHeads:
         columns = self.knowledge.embedder.read([query.text for query in outcomes.queries])
         weight, prior = self._prior(outcomes)
         held_out = np.zeros(outcomes.quality.shape)
+        domains = np.array(outcomes.domains, dtype=object)
         for train, test in folds(len(outcomes), self.seed):
-            linear, share, clusters = self._members(columns[train], outcomes.quality[train], weight, prior)
-            held_out[test] = _logits(columns[test], linear, share, clusters)
-        linear, share, clusters = self._members(columns, outcomes.quality, weight, prior)
+            members = self._members(columns[train], outcomes.quality[train], domains[train], weight, prior)
+            held_out[test] = _logits(columns[test], *members)
+        linear, share, neighbourhoods = self._members(columns, outcomes.quality, domains, weight, prior)
         # Too few rows to hold any out: nothing is known of the calibration.
         platt = Platt.fit(held_out, outcomes.quality) if held_out.any() else Platt.identity(len(outcomes.models))
         fitted = Fitted(
             linear=platt.fold(linear).astype(np.float32),
-            neighbourhood=(share * platt.slope).astype(np.float32),
-            clusters=clusters,
+            share=(share * platt.slope).astype(np.float32),
+            neighbourhoods=neighbourhoods,
             novelty=Novelty.fit(*self._kinds(columns, outcomes.domains)),
             mean_cost_usd=outcomes.mean_cost_usd(),
         )
@@ -101,8 +106,9 @@ class TextHeads:
         fitted, n_models = self._fitted(), len(self._models)
         columns = self.knowledge.embedder.read([query.text for query in queries])
         products = columns @ self._matrix
-        logits = products[:, :n_models] + fitted.neighbourhood * fitted.clusters.logits(columns[:, : self._dim])
-        return Prediction(mean=sigmoid(logits), novelty=fitted.novelty.of(columns, products[:, n_models:]))
+        nearby = fitted.neighbourhoods.logits(products[:, n_models : self._kinds_end])
+        logits = products[:, :n_models] + fitted.share * nearby
+        return Prediction(mean=sigmoid(logits), novelty=fitted.novelty.of(columns, products[:, self._kinds_end :]))
 
     def state(self) -> State:
         """Return everything but the embedder, of which only the name is kept."""
@@ -114,9 +120,9 @@ class TextHeads:
             settings={"prior": self.prior, "seed": self.seed},
             tensors={
                 "linear": fitted.linear,
-                "neighbourhood": fitted.neighbourhood,
+                "share": fitted.share,
                 "mean_cost_usd": fitted.mean_cost_usd,
-                **{f"clusters.{name}": array for name, array in fitted.clusters._asdict().items()},
+                **{f"neighbourhoods.{name}": array for name, array in fitted.neighbourhoods._asdict().items()},
                 **{f"novelty.{name}": array for name, array in fitted.novelty._asdict().items()},
             },
         )
@@ -128,8 +134,8 @@ class TextHeads:
         artifact.check_embedder(found, heads.knowledge.embedder.name)
         fitted = Fitted(
             linear=tensors["linear"],
-            neighbourhood=tensors["neighbourhood"],
-            clusters=Clusters(*(tensors[f"clusters.{name}"] for name in Clusters._fields)),
+            share=tensors["share"],
+            neighbourhoods=Neighbourhoods(*(tensors[f"neighbourhoods.{name}"] for name in Neighbourhoods._fields)),
             novelty=Novelty(*(tensors[f"novelty.{name}"] for name in Novelty._fields)),
             mean_cost_usd=tensors["mean_cost_usd"],
         )
@@ -142,9 +148,9 @@ class TextHeads:
 
     def _keep(self, models: tuple[str, ...], fitted: Fitted) -> Self:
         self._models, self._fit = models, fitted
-        # One product gives the linear logits and all that novelty needs.
-        self._matrix = np.hstack([fitted.linear, fitted.novelty.matrix])
-        self._dim = self.knowledge.embedder.dim
+        # One product gives the linear logits, the places in the neighbourhoods, and all that novelty needs.
+        self._matrix = np.hstack([fitted.linear, fitted.neighbourhoods.places, fitted.novelty.matrix])
+        self._kinds_end = len(models) + fitted.neighbourhoods.places.shape[1]
         return self
 
     def _fitted(self) -> Fitted:
@@ -153,12 +159,12 @@ class TextHeads:
         return self._fit
 
     def _members(
-        self, columns: FloatArray, quality: FloatArray, weight: FloatArray, prior: FloatArray
-    ) -> tuple[FloatArray, FloatArray, Clusters]:
+        self, columns: FloatArray, quality: FloatArray, domains: Kinds, weight: FloatArray, prior: FloatArray
+    ) -> tuple[FloatArray, FloatArray, Neighbourhoods]:
         """Fit both members and average them with the prior, which is linear like the first of them."""
-        clusters = Clusters.fit(columns[:, : self.knowledge.embedder.dim], quality, self.seed)
+        neighbourhoods = Neighbourhoods.fit(columns, self.knowledge.embedder.dim, quality, list(domains), self.seed)
         linear = fit_linear(columns, quality, (BOTH,)) * (1 - NEIGHBOURHOOD)
-        return (linear + prior * weight) / (1 + weight), NEIGHBOURHOOD / (1 + weight), clusters
+        return (linear + prior * weight) / (1 + weight), NEIGHBOURHOOD / (1 + weight), neighbourhoods
 
     def _prior(self, outcomes: Outcomes) -> tuple[FloatArray, FloatArray]:
         """Return the weight of the anchors' knowledge for each model, and its linear weights; 0 where it has none."""
@@ -184,6 +190,6 @@ class TextHeads:
         return np.concatenate([columns, others]), {name: rows == i for i, name in enumerate(names)}, known
 
 
-def _logits(columns: FloatArray, linear: FloatArray, share: FloatArray, clusters: Clusters) -> FloatArray:
-    result: FloatArray = columns @ linear + share * clusters.logits(columns[:, : len(clusters.centroids)])
+def _logits(columns: FloatArray, linear: FloatArray, share: FloatArray, neighbourhoods: Neighbourhoods) -> FloatArray:
+    result: FloatArray = columns @ linear + share * neighbourhoods.logits(columns @ neighbourhoods.places)
     return result

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from switchpoint.core.query import BoolArray, FloatArray
-from switchpoint.estimators.clusters import kmeans
+from switchpoint.estimators.neighbourhoods import kmeans
 from switchpoint.estimators.static import N_SURFACE
 
 N_CENTROIDS = 64
