@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from switchpoint.core.query import BoolArray, FloatArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """What an estimator says about a batch of queries.
+class Prediction(NamedTuple):
+    """What an estimator says about a batch of queries. A tuple, because it is made for every decision.
 
     mean : shape (n_queries, n_models); NaN is unknown.
     std : shape (n_queries, n_models), the standard error of `mean`, where the estimator knows it.
@@ -24,8 +23,7 @@ class Prediction:
     novelty: FloatArray | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimates:
+class Estimates(NamedTuple):
     """All that a policy sees of a batch of queries; columns follow `models`.
 
     quality : shape (n_queries, n_models), in [0, 1].

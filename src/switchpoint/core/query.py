@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -28,9 +27,9 @@ IMAGE_TOKENS = 1_000
 """What one image part counts for in the estimate of the input; vendors charge 85 to 1,600."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One request for an answer. Without slots: what is derived from it is worked out once and kept.
+    """One request for an answer.
 
     id : unique; the seed of every draw that is made for it.
     messages : the conversation, OpenAI's form.
@@ -57,7 +56,7 @@ class Query:
         """Make a query of one user message; its id is the hash of the text unless given."""
         return cls(id=id or text_id(text), messages=({"role": "user", "content": text},), tags=tags)
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The part that is routed on: the last user message, at most `ROUTING_CHARS` of it (see `window`).
 
@@ -65,25 +64,25 @@ class Query:
         """
         return window(self.full_text)
 
-    @cached_property
+    @property
     def full_text(self) -> str:
         """The last user message whole, its text parts joined by newlines."""
-        fallback = ""
         for message in reversed(self.messages):
-            text = content_text(message.get("content"))
             if message.get("role") == "user":
-                return text
-            fallback = fallback or text
-        return fallback
+                return content_text(message.get("content"))
+        texts = (content_text(message.get("content")) for message in reversed(self.messages))
+        return next((text for text in texts if text), "")
 
-    @cached_property
+    @property
     def input_tokens(self) -> int:
         """Estimated tokens of the whole request, tools included; an estimate from bytes, for eligibility and cost."""
-        size = sum(_content_tokens(message.get("content")) for message in self.messages)
+        tokens = 0.0
+        for message in self.messages:
+            tokens += _content_tokens(message.get("content"))
         tools = self.parameters.get("tools")
-        return max(1, int(size + (len(str(tools)) * TOKENS_PER_BYTE if tools else 0)))
+        return max(1, int(tokens + (len(str(tools)) * TOKENS_PER_BYTE if tools else 0)))
 
-    @cached_property
+    @property
     def draw(self) -> float:
         """A number in [0, 1) that depends on the id alone: the only randomness of a policy."""
         return int.from_bytes(blake2b(self.id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") / 2**64
@@ -121,10 +120,10 @@ def _text_parts(parts: Sequence[object]) -> Iterator[str]:
 
 
 def _content_tokens(content: object) -> float:
-    images = 0
-    if not isinstance(content, str) and isinstance(content, Sequence):
-        images = sum(1 for part in content if isinstance(part, Mapping) and part.get("type") == "image_url")
-    text = content_text(content)
-    # Characters beyond ASCII take two to four bytes each, and about as many more tokens.
-    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    return size * TOKENS_PER_BYTE + images * IMAGE_TOKENS
+    if isinstance(content, str):
+        # Characters beyond ASCII take two to four bytes each, and about as many more tokens.
+        size = len(content) if content.isascii() else len(content.encode("utf-8", "surrogatepass"))
+        return size * TOKENS_PER_BYTE
+    parts = content if isinstance(content, Sequence) else ()
+    images = sum(1 for part in parts if isinstance(part, Mapping) and part.get("type") == "image_url")
+    return _content_tokens(content_text(content)) + images * IMAGE_TOKENS

@@ -56,7 +56,10 @@ class Router:
         self.reason = reason
 
     def estimate(self, queries: Sequence[Query]) -> Estimates:
-        """Estimate a batch once; any number of policies can then be applied to the result."""
+        """Estimate a batch once; any number of policies can then be applied to the result.
+
+        Raises NoEligibleModel for the first query that no model may take.
+        """
         quality = self.quality.predict(queries)
         return Estimates(
             models=self.catalog.ids,
@@ -64,20 +67,24 @@ class Router:
             quality_std=quality.std,
             novelty=quality.novelty,
             cost_usd=self.cost.predict(queries).mean,
-            eligible=np.array([self.catalog.eligible(query) for query in queries]).reshape(quality.mean.shape),
+            eligible=np.array([self._eligible(query) for query in queries], dtype=bool).reshape(quality.mean.shape),
             draw=np.array([query.draw for query in queries]),
         )
 
     def route(self, queries: Sequence[Query]) -> list[Decision]:
-        """Decide for a batch; raises NoEligibleModel for the first query that no model may take."""
+        """Decide for a batch; raises NoEligibleModel as `estimate` does."""
         estimates = self.estimate(queries)
-        if not estimates.all_eligible:
-            self._check_eligible(queries, estimates)
         columns, propensities = self.policy(estimates)
-        return [
-            self._decision(estimates, row, column, propensity)
-            for row, (column, propensity) in enumerate(zip(columns.tolist(), propensities.tolist(), strict=True))
-        ]
+        rows = zip(
+            columns.tolist(),
+            propensities.tolist(),
+            estimates.eligible.tolist(),
+            estimates.quality.tolist(),
+            estimates.cost_usd.tolist(),
+            [None] * len(queries) if estimates.novelty is None else estimates.novelty.tolist(),
+            strict=True,
+        )
+        return [self._decision(*row) for row in rows]
 
     def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
         """Accept an answer in hand, else choose."""
@@ -85,29 +92,36 @@ class Router:
             return Accept(attempt=len(attempts) - 1)
         return Call(decision=self.route([query])[0])
 
-    def _check_eligible(self, queries: Sequence[Query], estimates: Estimates) -> None:
-        stuck = ~estimates.eligible.any(axis=1)
-        if stuck.any():
-            raise NoEligibleModel(self.catalog.exclusions(queries[int(stuck.argmax())]))
+    def _eligible(self, query: Query) -> list[bool]:
+        eligible = self.catalog.eligible(query)
+        if not any(eligible):
+            raise NoEligibleModel(self.catalog.exclusions(query))
+        return eligible
 
-    def _decision(self, estimates: Estimates, row: int, column: int, propensity: float) -> Decision:
-        models = estimates.models
-        eligible = estimates.eligible[row]
-        novelty = None if estimates.novelty is None else float(estimates.novelty[row])
+    def _decision(
+        self,
+        column: int,
+        propensity: float,
+        eligible: list[bool],
+        quality: list[float],
+        cost_usd: list[float],
+        novelty: float | None,
+    ) -> Decision:
+        models = self.catalog.ids
         model, reason = models[column], self.reason
-        if self._unknown_ground(novelty) and self.default is not None and eligible[models.index(self.default)]:
+        if self._is_unknown_ground(novelty) and self.default is not None and eligible[models.index(self.default)]:
             model, reason, propensity = self.default, Reason.NO_EVIDENCE, 1.0
-        elif len(models) > 1 and np.count_nonzero(eligible) == 1:
+        elif sum(eligible) == 1 < len(models):
             reason = Reason.ONLY_ELIGIBLE
         return Decision(
             model=model,
             router=self.name,
             reason=reason,
             propensity=propensity,
-            quality=dict(zip(models, estimates.quality[row].tolist(), strict=True)),
-            cost_usd=dict(zip(models, estimates.cost_usd[row].tolist(), strict=True)),
+            quality=dict(zip(models, quality, strict=True)),
+            cost_usd=dict(zip(models, cost_usd, strict=True)),
             novelty=novelty,
         )
 
-    def _unknown_ground(self, novelty: float | None) -> bool:
+    def _is_unknown_ground(self, novelty: float | None) -> bool:
         return novelty is not None and novelty > self.max_novelty
