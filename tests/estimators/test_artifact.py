@@ -10,7 +10,7 @@ from switchpoint.core.errors import ArtifactError
 from switchpoint.core.outcome import Outcomes
 from switchpoint.estimators import artifact
 from switchpoint.estimators.heads import TextHeads
-from switchpoint.estimators.prior import MeanQuality
+from switchpoint.estimators.mean import MeanQuality
 
 
 @pytest.fixture

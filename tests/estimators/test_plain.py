@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import Query
-from switchpoint.estimators.cost import ListPriceCost, MeanCost
+from switchpoint.estimators.cost import ListPriceCost
 from switchpoint.estimators.length import PromptLength
-from switchpoint.estimators.prior import MeanQuality
+from switchpoint.estimators.mean import MeanCost, MeanQuality
 from tests.estimators.conftest import make_model
 
 prices = st.decimals(0, 100, places=3)

@@ -11,7 +11,7 @@ from switchpoint.core.model import Model
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import Query
 from switchpoint.engine.engine import Engine
-from switchpoint.estimators.cost import MeanCost
+from switchpoint.estimators.mean import MeanCost
 from switchpoint.evaluation.replay import choose, estimates, played, replay
 from switchpoint.routers.policies import Explore, MaxUtility, StrongIfWorth
 from switchpoint.routers.router import Router

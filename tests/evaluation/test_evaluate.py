@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchpoint.core.errors import ConfigError, DataError, UnknownModel
-from switchpoint.estimators.prior import MeanQuality
+from switchpoint.estimators.mean import MeanQuality
 from switchpoint.evaluation.evaluate import evaluate
 from switchpoint.evaluation.report import POLICIES
 from tests.evaluation.toys import Table, make_outcomes

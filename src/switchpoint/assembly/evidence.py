@@ -16,10 +16,10 @@ from switchpoint.core.query import Query
 from switchpoint.estimators.abilities import stated_abilities
 from switchpoint.estimators.artifact import estimator_of, read
 from switchpoint.estimators.bundled import Bundled
-from switchpoint.estimators.cost import ListPriceCost, MeanCost
+from switchpoint.estimators.cost import ListPriceCost
 from switchpoint.estimators.heads import TextHeads
 from switchpoint.estimators.length import PromptLength
-from switchpoint.estimators.prior import MeanQuality
+from switchpoint.estimators.mean import MeanCost, MeanQuality
 
 AnyRouter = SimpleRouter | RandomRouter | LengthRouter | UtilityRouter
 

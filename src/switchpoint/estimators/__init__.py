@@ -3,9 +3,9 @@
 ESTIMATORS: dict[str, str] = {
     "bundled": "switchpoint.estimators.bundled:Bundled",
     "heads": "switchpoint.estimators.heads:TextHeads",
-    "mean_quality": "switchpoint.estimators.prior:MeanQuality",
+    "mean_quality": "switchpoint.estimators.mean:MeanQuality",
     "prompt_length": "switchpoint.estimators.length:PromptLength",
     "list_price": "switchpoint.estimators.cost:ListPriceCost",
-    "mean_cost": "switchpoint.estimators.cost:MeanCost",
+    "mean_cost": "switchpoint.estimators.mean:MeanCost",
 }
 """The estimators by kind, as strings, so that nothing is imported before it is needed."""

@@ -1,4 +1,4 @@
-"""What an answer would cost: from list prices before anything is known, from observed bills afterwards."""
+"""What an answer would cost by list prices, before anything is known; observed bills are `mean.MeanCost`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Self
 
 import numpy as np
 
-from switchpoint.core.errors import NotFittedError
 from switchpoint.core.estimate import Prediction
 from switchpoint.core.model import Model
-from switchpoint.core.outcome import Outcomes
-from switchpoint.core.query import FloatArray, Query
+from switchpoint.core.query import Query
 from switchpoint.estimators.artifact import Artifact, State
 
 
@@ -47,48 +45,6 @@ class ListPriceCost:
         found._per_token_usd = artifact.tensors["per_token_usd"]
         found._fixed_usd = artifact.tensors["fixed_usd"]
         return found
-
-
-class MeanCost:
-    """Predicts the same cost for every query: what a model's answers have cost on average.
-
-    models, cost_usd : what is already known, shape (n_models,), NaN is unknown; or fit it.
-    """
-
-    kind = "mean_cost"
-
-    def __init__(self, models: Sequence[str] = (), cost_usd: FloatArray | None = None) -> None:
-        self._models = tuple(models)
-        self._cost_usd: FloatArray | None = cost_usd
-
-    def fit(self, outcomes: Outcomes) -> Self:
-        """Learn the mean known cost of each model; NaN for one without any."""
-        self._models, self._cost_usd = outcomes.models, outcomes.mean_cost_usd()
-        return self
-
-    @property
-    def models_(self) -> tuple[str, ...]:
-        """The columns of a prediction; raises NotFittedError."""
-        self._fitted()
-        return self._models
-
-    def predict(self, queries: Sequence[Query]) -> Prediction:
-        """Predict USD, shape (n_queries, n_models), every row the same."""
-        return Prediction(mean=np.tile(self._fitted(), (len(queries), 1)))
-
-    def state(self) -> State:
-        """Return the means."""
-        return State(kind=self.kind, models=self.models_, tensors={"cost_usd": self._fitted()})
-
-    @classmethod
-    def restore(cls, artifact: Artifact) -> Self:
-        """Return the estimator that was written."""
-        return cls(artifact.manifest.models, artifact.tensors["cost_usd"])
-
-    def _fitted(self) -> FloatArray:
-        if self._cost_usd is None:
-            raise NotFittedError(self)
-        return self._cost_usd
 
 
 def _per_token_usd(model: Model) -> float:

@@ -13,7 +13,7 @@ from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import FloatArray
 from switchpoint.estimators.length import PromptLength
-from switchpoint.estimators.prior import MeanQuality
+from switchpoint.estimators.mean import MeanQuality
 from switchpoint.evaluation import baselines
 
 Make = Callable[[Outcomes | None, Sequence[Model]], Estimator]
