@@ -36,7 +36,7 @@ def command(
     out.mkdir(parents=True, exist_ok=True)
     opened = live_scenario(out, remark) if live else recorded_scenario(data, out, remark)
     with opened as scenario:
-        queries = scenario.setup.test.queries[:limit] if limit else scenario.queries
+        queries = scenario.queries[:limit]
         with progress() as bar:
             task = bar.add_task("Asking", total=len(queries) * (1 + len(scenario.singles)))
             result = scenario.run(queries, done=lambda: bar.advance(task))
@@ -66,6 +66,12 @@ def _print(setup: Setup, result: Result, remarks: list[str]) -> None:
     )
     streamed = sum(reply.streamed for reply in result.replies)
     remark(f"{streamed} of {n_queries} were streamed; {result.records} records are kept in all.")
+    expected = setup.tuned.point.quality_ratio
+    remark(
+        f"Tuned on the training rows, out of fold, for the lowest cost that kept {expected.value:.1%} "
+        f"[{expected.low:.1%}, {expected.high:.1%}] of {setup.strong}'s quality there."
+    )
+    remark(f"A routed request took {result.client_ms:.1f} ms at the median on the client's side, all included.")
     for text in remarks:
         remark(text)
 

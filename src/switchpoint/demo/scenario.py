@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import Query
 from switchpoint.demo.configuration import DATA, replayed
 from switchpoint.demo.grading import Checked, Grader, Recorded
@@ -66,7 +67,7 @@ def recorded(data: Path | None, out: Path, say: Say) -> Iterator[Scenario]:
         setup=setup,
         grader=Recorded(source, setup.test),
         singles=setup.models,
-        queries=setup.test.queries,
+        queries=_mixed(setup.test),
         remarks=remarks,
     )
 
@@ -85,10 +86,15 @@ def live(out: Path, say: Say) -> Iterator[Scenario]:
             setup=setup,
             grader=Checked(),
             singles=(setup.weak, setup.strong),
-            queries=setup.test.queries[:LIVE_QUERIES],
+            queries=_mixed(setup.test)[:LIVE_QUERIES],
             at_once=1,
             remarks=["Answers come from the real model; the router learned from the recording of the same model."],
         )
+
+
+def _mixed(outcomes: Outcomes) -> list[Query]:
+    """Return the queries in an order that has nothing to do with their kinds, so that the first few are like all."""
+    return sorted(outcomes.queries, key=lambda query: query.draw)
 
 
 def _about_recording(data: Path) -> list[str]:
