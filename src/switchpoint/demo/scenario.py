@@ -18,7 +18,7 @@ from switchpoint.demo.traffic import AT_ONCE
 from switchpoint.evaluation.plot import plot
 from switchpoint.learning.assess import assess
 
-LIVE_QUERIES = 40
+LIVE_QUERIES = 30
 """The real model takes seconds for what the recording answers at once."""
 
 
@@ -85,7 +85,7 @@ def live(out: Path, say: Say) -> Iterator[Scenario]:
             data=DATA,
             setup=setup,
             grader=Checked(),
-            singles=(setup.weak, setup.strong),
+            singles=setup.models,
             queries=_mixed(setup.test)[:LIVE_QUERIES],
             at_once=1,
             remarks=["Answers come from the real model; the router learned from the recording of the same model."],
