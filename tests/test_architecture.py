@@ -17,18 +17,26 @@ def allowed() -> dict[str, set[str]]:
     return {room: set(ROOMS) if rooms == {"everything"} else rooms for room, rooms in table.items()}
 
 
-def imported_rooms(path: Path) -> set[str]:
-    found = set()
+def imported_names(path: Path) -> set[str]:
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names = [node.module or ""]
+            found.add(node.module or "")
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        found |= {name.split(".")[1] for name in names if name.startswith("switchpoint.")}
-    return found & set(ROOMS)
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def imported_rooms(path: Path) -> set[str]:
+    names = imported_names(path)
+    return {name.split(".")[1] for name in names if name.startswith("switchpoint.")} & set(ROOMS)
+
+
+def homes_of_libraries() -> dict[str, set[str]]:
+    table = (ROOT / "ARCHITECTURE.md").read_text().split("| library | only in |")[1].split("## ")[0]
+    rows = re.findall(r"^\| ([\w, ]+) \| ([\w, ]+) \|$", table, flags=re.MULTILINE)
+    return {library: set(rooms.split(", ")) for libraries, rooms in rows for library in libraries.split(", ")}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -36,6 +44,17 @@ def test_a_room_imports_only_what_the_table_allows(room: str) -> None:
     allowed_here = allowed()[room] | {room}
     for path in (SOURCE / room).rglob("*.py"):
         assert imported_rooms(path) <= allowed_here, path.relative_to(ROOT)
+
+
+@pytest.mark.parametrize("library", homes_of_libraries())
+def test_a_library_is_used_only_where_the_table_says(library: str) -> None:
+    users = {
+        path.relative_to(SOURCE).parts[0]
+        for path in SOURCE.rglob("*.py")
+        if library in {name.split(".")[0] for name in imported_names(path)}
+    }
+
+    assert users <= homes_of_libraries()[library]
 
 
 def test_every_room_is_in_the_table_the_tree_and_the_glossary() -> None:

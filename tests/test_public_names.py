@@ -1,7 +1,10 @@
 """What `import switchpoint` gives, and what it costs."""
 
+import re
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +29,10 @@ def test_importing_loads_nothing_heavy() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert loaded.stdout.strip() == "[]"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    changelog = (Path(__file__).parent.parent / "CHANGELOG.md").read_text()
+
+    assert metadata.version("switchpoint") == switchpoint.__version__
+    assert re.search(r"^## ([\d.]+)", changelog, flags=re.MULTILINE)[1] == switchpoint.__version__
