@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
+from switchpoint.core.errors import ConfigError, nearest
 from switchpoint.core.query import BoolArray, FloatArray
 from switchpoint.estimators.logistic import solve
 
 FOLDS = 5
 SLOPE_RIDGE = 4.0
 INTERCEPT_RIDGE = 1.0
+
+
+class Calibration(Protocol):
+    """A NamedTuple of arrays that turns logits into honest ones, model by model."""
+
+    @classmethod
+    def fit(cls, logits: FloatArray, quality: FloatArray) -> Self:
+        """Fit to logits of rows that their members were not fitted on; both (n_rows, n_models), NaN is left out."""
+        ...
+
+    @classmethod
+    def identity(cls, n_models: int) -> Self:
+        """Return what changes nothing."""
+        ...
+
+    def apply(self, logits: FloatArray) -> FloatArray:
+        """Return calibrated logits, shape (n_rows, n_models); never turns the order of two rows around."""
+        ...
+
+    def _asdict(self) -> dict[str, Any]: ...
 
 
 class Platt(NamedTuple):
@@ -46,6 +67,36 @@ class Platt(NamedTuple):
         weights = weights * self.slope
         weights[-1] += self.intercept
         return weights
+
+
+class Uncalibrated(NamedTuple):
+    """Scores as they are; for methods whose published form has no calibration."""
+
+    @classmethod
+    def fit(cls, logits: FloatArray, quality: FloatArray) -> Self:
+        """Learn nothing."""
+        return cls()
+
+    @classmethod
+    def identity(cls, n_models: int) -> Self:
+        """Return what changes nothing."""
+        return cls()
+
+    def apply(self, logits: FloatArray) -> FloatArray:
+        """Return the logits."""
+        return logits
+
+
+CALIBRATIONS: dict[str, type[Calibration]] = {"platt": Platt, "none": Uncalibrated}
+"""Every calibration by its name."""
+
+
+def calibration_of(name: str) -> type[Calibration]:
+    """Return the calibration of a name; raises ConfigError, which names the nearest one."""
+    if name not in CALIBRATIONS:
+        known = ", ".join(CALIBRATIONS)
+        raise ConfigError(f"Unknown calibration {name!r}.{nearest(name, CALIBRATIONS)} Known: {known}.")
+    return CALIBRATIONS[name]
 
 
 def _line(logits: FloatArray, quality: FloatArray) -> FloatArray:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from switchpoint.core.errors import NotFittedError
 from switchpoint.core.estimate import Prediction
 from switchpoint.core.outcome import Outcomes
-from switchpoint.core.query import BoolArray, FloatArray, Query
+from switchpoint.core.query import FloatArray, Query
 from switchpoint.estimators import artifact
 from switchpoint.estimators.abilities import known_ability
 from switchpoint.estimators.artifact import Artifact, State
@@ -34,9 +34,6 @@ NEIGHBOURHOOD = 2 / 3
 """Share of the neighbourhood in the average of the two members; by cross-validation, see docs/experiments.md."""
 PRIOR_WEIGHT, SMALL_PRIOR_WEIGHT = 1.0, 0.3
 """Of the anchors' knowledge beside that of the outcomes: up to FEW_ROWS of them, and beyond."""
-OWN_KINDS = range(5, 21)
-"""With so many domains, each is left out in turn to learn what new looks like; else the bundled kinds stand for it."""
-
 
 Kinds = npt.NDArray[np.object_]
 
@@ -85,7 +82,7 @@ class TextHeads:
             linear=platt.fold(linear).astype(np.float32),
             share=(share * platt.slope).astype(np.float32),
             neighbourhoods=neighbourhoods,
-            novelty=Novelty.fit(*self._kinds(columns, outcomes.domains)),
+            novelty=self.knowledge.novelty_among(columns, outcomes.domains),
             mean_cost_usd=outcomes.mean_cost_usd(),
         )
         return self._keep(outcomes.models, fitted)
@@ -178,16 +175,6 @@ class TextHeads:
         rows = (~np.isnan(outcomes.quality)).sum(axis=0)
         size = np.where(rows <= FEW_ROWS, PRIOR_WEIGHT, SMALL_PRIOR_WEIGHT)
         return np.where(weights.any(axis=0), size, 0.0), weights
-
-    def _kinds(self, columns: FloatArray, domains: Sequence[str]) -> tuple[FloatArray, dict[str, BoolArray], BoolArray]:
-        """Choose the kinds from which novelty learns: the outcomes' own domains, or the bundled ones."""
-        if len(set(domains)) in OWN_KINDS:
-            labels = np.array(domains)
-            return columns, {str(kind): labels == kind for kind in sorted(set(domains))}, np.ones(len(labels), bool)
-        names, labels, others = self.knowledge.kinds
-        known = np.arange(len(columns) + len(others)) < len(columns)
-        rows = np.concatenate([np.full(len(columns), -1), labels])
-        return np.concatenate([columns, others]), {name: rows == i for i, name in enumerate(names)}, known
 
 
 def _logits(columns: FloatArray, linear: FloatArray, share: FloatArray, neighbourhoods: Neighbourhoods) -> FloatArray:

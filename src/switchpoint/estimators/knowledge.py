@@ -19,6 +19,8 @@ from switchpoint.estimators.static import StaticEmbedder
 RECIPES = (BOTH, SURFACE)
 """Chosen by cross-validation on the training rows; see docs/experiments.md."""
 ROWS_PER_KIND = 64
+OWN_KINDS = range(5, 21)
+"""With so many domains, each is left out in turn to learn what new looks like; else the bundled kinds stand for it."""
 EMBEDDER = ("codes", "scales", "mean", "spread")
 
 Array = npt.NDArray[Any]
@@ -74,6 +76,21 @@ class Knowledge(NamedTuple):
         """Return the calibrated logits of the weak and the strong anchor, shape (n_texts, 2)."""
         result: FloatArray = self.embedder.read(texts) @ self.anchors
         return result
+
+    def novelty_among(self, columns: FloatArray, domains: Sequence[str]) -> Novelty:
+        """Learn what is new beside these rows: from their own domains left out in turn, or from the bundled kinds.
+
+        columns : of `embedder.read`, shape (n_texts, n_columns); domains : shape (n_texts,).
+        """
+        if len(set(domains)) in OWN_KINDS:
+            labels = np.array(domains)
+            own = {str(kind): labels == kind for kind in sorted(set(domains))}
+            return Novelty.fit(columns, own, np.ones(len(labels), bool))
+        names, labels, others = self.kinds
+        known = np.arange(len(columns) + len(others)) < len(columns)
+        rows = np.concatenate([np.full(len(columns), -1), labels])
+        kinds = {name: rows == i for i, name in enumerate(names)}
+        return Novelty.fit(np.concatenate([columns, others]), kinds, known)
 
     def tensors(self) -> Tensors:
         """Return every array under a name."""

@@ -6,12 +6,13 @@ Averaging their logits averages their weights, so any number of them is one matr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from switchpoint.core.query import FloatArray
-from switchpoint.estimators.logistic import fit_logistic
+from switchpoint.estimators.logistic import fit_logistic, sigmoid
+from switchpoint.estimators.reading import Reading
 from switchpoint.estimators.static import N_SURFACE
 
 
@@ -21,6 +22,21 @@ class Recipe(NamedTuple):
     vector: float
     surface: float
     c: float
+
+
+class Linear(NamedTuple):
+    """One logistic regression per model on vector and surface; weights : shape (n_columns, n_models)."""
+
+    weights: FloatArray
+
+    @classmethod
+    def fit(cls, reading: Reading, quality: FloatArray) -> Self:
+        """Learn one line per model, each from the rows on which it was observed."""
+        return cls(fit_linear(reading.columns, quality, (BOTH,)).astype(np.float32))
+
+    def predict(self, reading: Reading) -> FloatArray:
+        """Return probabilities, shape (n_queries, n_models)."""
+        return sigmoid(reading.columns @ self.weights)
 
 
 BOTH = Recipe(8.0, 0.5, 0.005)
