@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from switchpoint.assembly.semantic import SemanticRoutes as SemanticRoutes
     from switchpoint.assembly.switchpoint import Switchpoint as Switchpoint
     from switchpoint.core.decision import Decision as Decision
     from switchpoint.core.errors import SwitchpointError as SwitchpointError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "SemanticRoutes": "switchpoint.assembly.semantic",
     "Switchpoint": "switchpoint.assembly.switchpoint",
     "Decision": "switchpoint.core.decision",
     "SwitchpointError": "switchpoint.core.errors",
@@ -29,7 +31,7 @@ _HOMES = {
     "Record": "switchpoint.core.record",
 }
 
-__all__ = ["Decision", "Model", "Outcomes", "Query", "Record", "Switchpoint", "SwitchpointError"]
+__all__ = ["Decision", "Model", "Outcomes", "Query", "Record", "SemanticRoutes", "Switchpoint", "SwitchpointError"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,7 @@
 """Outcomes: unknown is never zero."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,18 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
             cost_usd=np.zeros((1, 1)),
             domains=("x",),
         )
+
+
+def test_what_else_was_measured_is_carried_along() -> None:
+    tokens = np.arange(6.0).reshape(3, 2)
+
+    taken = replace(outcomes(), output_tokens=tokens).take([2, 0]).of(["big"])
+
+    np.testing.assert_array_equal(taken.output_tokens, [[5.0], [1.0]])
+    assert taken.latency_s is None
+    assert list(taken.measured()) == ["output_tokens"]
+
+
+def test_measurements_that_do_not_fit_are_named() -> None:
+    with pytest.raises(DataError, match=r"latency_s \(2, 2\) does not fit 3 queries and 2 models"):
+        replace(outcomes(), latency_s=np.zeros((2, 2)))

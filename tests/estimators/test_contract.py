@@ -26,8 +26,8 @@ STRANGE = (
     "🙂" * 300,
     "A" * 10_000,
 )
-QUALITY = ("bundled", "heads", "mean_quality", "prompt_length")
-LEARN = ("heads", "mean_quality", "prompt_length", "mean_cost")
+QUALITY = ("bundled", "heads", "mean_quality", "prompt_length", "rated")
+LEARN = ("heads", "mean_quality", "prompt_length", "rated", "mean_cost")
 
 
 def make(kind: str) -> Storable:

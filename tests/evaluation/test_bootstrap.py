@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchpoint.evaluation import bootstrap
-from switchpoint.evaluation.bootstrap import difference, interval, intervals, mean_of, weights
+from switchpoint.evaluation.bootstrap import difference, interval, intervals, mean_of, ratio_of, weights
 from switchpoint.evaluation.curve import Ranking
 from switchpoint.evaluation.metrics import apgr, cpt
 
@@ -88,3 +88,34 @@ def test_a_difference_is_taken_query_by_query():
 def test_a_figure_that_is_not_defined_has_no_interval():
     assert np.isnan(interval(float("nan"), np.array([0.1, 0.2]))).all()
     assert np.isnan(interval(0.5, np.array([np.nan]))[1:]).all()
+
+
+def test_groups_are_drawn_whole():
+    groups = np.array([7, 3, 7, 3, 5])
+
+    drawn = np.concatenate(list(weights(5, resamples=50, groups=groups)))
+
+    np.testing.assert_array_equal(drawn[:, 0], drawn[:, 2])
+    np.testing.assert_array_equal(drawn[:, 1], drawn[:, 3])
+    assert (drawn[:, [0, 1, 4]].sum(axis=1) == 3).all()
+
+
+def test_every_query_by_itself_is_the_ordinary_bootstrap():
+    alone = np.concatenate(list(weights(6, 40)))
+
+    np.testing.assert_array_equal(np.concatenate(list(weights(6, 40, groups=np.arange(6)))), alone)
+
+
+def test_rows_that_say_the_same_ten_times_are_one_piece_of_evidence():
+    numbers = np.random.default_rng(0).random(50)
+
+    once = intervals({"mean": mean_of(numbers)}, 50)["mean"]
+    tenfold = intervals({"mean": mean_of(np.repeat(numbers, 10))}, 500, groups=np.repeat(np.arange(50), 10))["mean"]
+
+    assert tenfold == pytest.approx(once)
+
+
+def test_a_ratio_is_of_sums_over_the_queries_where_both_are_known():
+    ratio = ratio_of(np.array([1.0, 2.0, np.nan, 4.0]), np.array([2.0, np.nan, 3.0, 8.0]))
+
+    np.testing.assert_allclose(ratio(np.array([[1.0, 1, 1, 1], [3.0, 0, 5, 1], [0, 1, 1, 0]])), [0.5, 0.5, np.nan])

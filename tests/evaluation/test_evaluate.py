@@ -153,6 +153,52 @@ def test_scores_that_are_no_probabilities_are_not_judged_as_such():
     assert measured(QUALITY, probabilities=False).ece is None
 
 
+def test_near_duplicates_widen_the_intervals_and_the_report_counts_the_groups():
+    test = make_outcomes(QUALITY * 20, COST, models=["mini", "max"])
+    mean = [[0.5, 0.4], [0.4, 0.5]] * 60
+
+    alone = measured(mean, test=test, train=test)
+    grouped = measured(mean, test=test, train=test, groups=np.tile(np.arange(6), 20))
+
+    assert (alone.n_groups, grouped.n_groups) == (None, 6)
+    assert grouped.quality["router"].value == alone.quality["router"].value
+    wide, narrow = grouped.gain_over_best_single, alone.gain_over_best_single
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+    assert "by group (6 groups)" in next(grouped.sheets()).caption
+
+
+def test_group_ids_must_fit_the_queries():
+    with pytest.raises(DataError, match="2 group ids do not fit 6 queries"):
+        measured(QUALITY, groups=np.array([0, 1]))
+
+
+def test_the_robustness_of_decisions_stands_beside_what_it_costs():
+    found = measured(QUALITY, shake=True)
+
+    # The toy estimator knows queries by their ids and does not read them.
+    assert {(each.kept.value, each.regret.value) for each in found.robustness} == {(1.0, 0.0)}
+    assert any("quality lost" in sheet.columns for sheet in found.sheets())
+
+
+def test_reliability_explains_the_calibration_error():
+    found = measured([[0.5, 0.5]] * 6)
+
+    off = sum(b.n_queries * abs(b.predicted - b.observed.value) for b in found.reliability)
+    assert off / 12 == pytest.approx(found.ece)
+
+
+def test_a_long_table_of_bins_shows_where_the_router_errs_and_the_json_holds_them_all():
+    right = np.ones((60, 40))
+    test = make_outcomes(right)
+
+    found = measured(np.full(right.shape, 0.3), test=test, train=test)
+    sheet = next(sheet for sheet in found.sheets() if sheet.title == "reliability")
+
+    assert (len(sheet.rows), len(found.to_json()["reliability"])) == (30, 40)
+    assert {row[-1] for row in sheet.rows} == {"no"}
+    assert sheet.caption.startswith("0 of 40 bins")
+
+
 def flat(value, place=""):
     """All leaves of a JSON value by their place in it."""
     if not isinstance(value, dict | list | tuple):

@@ -123,3 +123,24 @@ def test_the_willingness_found_gives_the_figures_promised():
 
     assert game.quality.mean() == found.quality.value
     assert game.cost_usd.mean() * 1_000 == pytest.approx(found.cost_usd_per_1k.value)
+
+
+def test_every_point_of_the_frontier_can_be_met_and_not_only_some():
+    random = np.random.default_rng(0)
+    outcomes = make_outcomes(random.random((300, 3)), cost_usd=[0.001, 0.002, 0.009])
+    met = [point(Target(usd_per_1k=usd), outcomes, outcomes.quality, None, "m2") for usd in (2.5, 2.6)]
+
+    # One query more moves the mean by .003 to .03 dollars per 1,000.
+    assert [found.cost_usd_per_1k.value for found in met] == pytest.approx([2.5, 2.6], abs=0.03)
+
+
+def test_near_duplicates_widen_the_intervals_of_what_was_tuned():
+    outcomes = make_outcomes(np.tile(QUALITY, (20, 1)), cost_usd=[0.001, 0.005])
+    given = (seen(outcomes, np.tile(MEAN, (20, 1))), outcomes, Target(share=0.25))
+
+    alone, grouped = (
+        operating_point(*given, best_single="m1", pair=PAIR, resamples=200, groups=groups).cost_usd_per_1k
+        for groups in (None, np.tile(np.arange(4), 20))
+    )
+
+    assert grouped.high - grouped.low > 2 * (alone.high - alone.low)

@@ -325,3 +325,42 @@ def test_training_rows_that_stand_in_the_test_are_taken_out_and_counted(folder):
 def test_when_every_training_row_stands_in_the_test_nothing_can_be_learnt(folder):
     with pytest.raises(DataError, match="every row to train on stands in toy too"):
         without_overlap(read(folder(), "test"), read(folder(), "all"))
+
+
+def test_tokens_and_latency_are_read_where_the_file_has_them(folder):
+    outcomes = read(folder(outcomes=changed(OUTCOMES, 2, output_tokens=80, latency_s=1.5)))
+
+    np.testing.assert_array_equal(outcomes.output_tokens, [[np.nan, 80], [np.nan, np.nan], [np.nan, np.nan]])
+    np.testing.assert_array_equal(outcomes.latency_s[0], [np.nan, 1.5])
+    assert outcomes.input_tokens is None
+
+
+def test_a_column_of_nulls_says_nothing(folder):
+    assert read(folder(outcomes=[{**row, "output_tokens": None} for row in OUTCOMES])).output_tokens is None
+
+
+def test_a_negative_latency_is_named(folder):
+    with pytest.raises(DataError, match="row 3, column 'latency_s': -1 is negative"):
+        read(folder(outcomes=changed(OUTCOMES, 3, latency_s=-1)))
+
+
+def test_pooled_tokens_come_from_the_folder_that_the_score_comes_from(folder):
+    first = folder(outcomes=changed(OUTCOMES, 1, output_tokens=10), name="first")
+    second = folder(outcomes=changed(OUTCOMES, 4, score=1, output_tokens=20, latency_s=2.0), name="second")
+
+    pooled = read_many([first, second])
+
+    np.testing.assert_array_equal(pooled.output_tokens, [[10, np.nan], [np.nan, 20], [np.nan, np.nan]])
+    assert pooled.latency_s[1, 1] == 2.0
+    assert pooled.input_tokens is None
+
+
+def test_tokens_are_read_from_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.Table.from_pylist(QUERIES), tmp_path / "queries.parquet")
+    pq.write_table(
+        pa.Table.from_pylist([{**row, "input_tokens": 7} for row in OUTCOMES]), tmp_path / "outcomes.parquet"
+    )
+
+    np.testing.assert_array_equal(read(tmp_path).input_tokens, [[7, 7], [7, 7], [np.nan, 7]])

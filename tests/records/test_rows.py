@@ -99,6 +99,8 @@ records = st.builds(
     needs=st.frozensets(words, max_size=2),
     baseline_model=st.none() | words,
     baseline_cost_usd=money,
+    preparation_usd=money,
+    preparation_s=seconds,
     config=st.none() | words,
     artifact=st.none() | words,
     messages=st.lists(st.dictionaries(words, words, max_size=2), max_size=2).map(tuple),

@@ -139,6 +139,7 @@ class TestRoutes:
         auto="careful",
         bypass=lambda model: Fixed(model, BOTH, model),
         at_threshold={"careful": lambda t: router(policy=StrongIfWorth("mini", "big", t))},
+        at_setting={"careful": lambda way, value: Fixed(f"{way} {value!r}", BOTH, "mini")},
     )
 
     def test_auto_stands_for_the_configured_route(self) -> None:
@@ -162,3 +163,47 @@ class TestRoutes:
     def test_an_unknown_name_is_an_error_that_lists_the_known(self, name: str) -> None:
         with pytest.raises(UnknownModel, match="Known: auto"):
             self.routes.resolve(name)
+
+
+def test_latency_is_estimated_where_somebody_can() -> None:
+    quality, cost = Table(BOTH.ids, [0.4, 0.8]), Table(BOTH.ids, [0.001, 0.01])
+
+    timed = Router("test", BOTH, quality, cost, MaxUtility(0.0), latency=Table(BOTH.ids, [0.5, math.nan]))
+
+    np.testing.assert_array_equal(timed.estimate([QUERY]).latency_s, [[0.5, math.nan]])
+    assert router().estimate([QUERY]).latency_s is None
+    with pytest.raises(ConfigError, match="Table knows the models big"):
+        Router("test", BOTH, quality, cost, MaxUtility(0.0), latency=Table(("big",), [0.5]))
+
+    @pytest.mark.parametrize("route", ["auto", "careful"])
+    @pytest.mark.parametrize(
+        ("setting", "made"),
+        [
+            ("quality=0.95", "quality 0.95"),
+            ("within=.02", "within 0.02"),
+            ("share=1", "share 1.0"),
+            ("usd_per_1k=12.5", "usd_per_1k 12.5"),
+            ("willingness_usd=1e-3", "willingness_usd 0.001"),
+            ("willingness_usd=inf", "willingness_usd inf"),
+        ],
+    )
+    def test_a_router_is_set_for_one_request(self, route: str, setting: str, made: str) -> None:
+        assert self.routes.resolve(f"{route}:{setting}").name == made
+
+    @pytest.mark.parametrize("value", ["1.5", "-0.1", "nan", "", "half", "inf", "1_0"])
+    def test_a_setting_outside_its_range_is_refused(self, value: str) -> None:
+        with pytest.raises(RequestError, match=rf"quality in 'auto:quality={value}' must be a number in \[0, 1\]"):
+            self.routes.resolve(f"auto:quality={value}")
+
+    def test_an_unknown_setting_is_an_error_that_names_the_nearest(self) -> None:
+        with pytest.raises(RequestError, match="Did you mean 'quality'"):
+            self.routes.resolve("auto:qualty=0.9")
+
+    @pytest.mark.parametrize("route", ["cheap", "mini"])
+    def test_what_does_not_decide_by_estimates_cannot_be_set(self, route: str) -> None:
+        with pytest.raises(RequestError, match="does not decide by estimates. These do: careful, auto"):
+            self.routes.resolve(f"{route}:quality=0.9")
+
+    def test_a_setting_of_an_unknown_route_is_an_unknown_name(self) -> None:
+        with pytest.raises(UnknownModel):
+            self.routes.resolve("carefull:quality=0.9")

@@ -8,20 +8,22 @@ from hashlib import sha256
 
 import numpy as np
 
-from switchpoint.config.schema import LengthRouter, RandomRouter, SimpleRouter, UtilityRouter
+from switchpoint.assembly.ratings import rated_quality
+from switchpoint.config.schema import LengthRouter, RandomRouter, RatedRouter, SimpleRouter, UtilityRouter
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ArtifactError, ConfigError
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import Query
 from switchpoint.estimators.abilities import stated_abilities
-from switchpoint.estimators.artifact import estimator_of, read
+from switchpoint.estimators.artifact import Artifact, estimator_of, read
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.cost import ListPriceCost
 from switchpoint.estimators.heads import TextHeads
 from switchpoint.estimators.length import PromptLength
 from switchpoint.estimators.mean import MeanCost, MeanQuality
+from switchpoint.estimators.rating import RatedQuality
 
-AnyRouter = SimpleRouter | RandomRouter | LengthRouter | UtilityRouter
+AnyRouter = SimpleRouter | RandomRouter | LengthRouter | UtilityRouter | RatedRouter
 
 ORDINARY = Query.of("x" * 2_000)
 """A request of about 500 tokens."""
@@ -60,6 +62,8 @@ class Evidence:
             return trained
         if isinstance(section, UtilityRouter):
             return self.bundled.bind(models.models)
+        if isinstance(section, RatedRouter):
+            return rated_quality(section, models, self.ability, self._read_rated(section))
         values = np.array([self.ability[model] for model in models.ids])
         if isinstance(section, LengthRouter):
             return PromptLength(models.ids, ability=values)
@@ -88,6 +92,14 @@ class Evidence:
     def digest(self) -> str:
         """Return one hash of all artifacts that decide here."""
         return sha256(" ".join([str(self.bundled.digest), *self._digests]).encode()).hexdigest()[:16]
+
+    def _read_rated(self, section: RatedRouter) -> Artifact | None:
+        if section.artifact is None:
+            return None
+        artifact = read(section.artifact, RatedQuality.kind)
+        if artifact.digest not in self._digests:
+            self._digests.append(artifact.digest)
+        return artifact
 
     def _own(self, section: AnyRouter) -> TextHeads | None:
         """Return the estimator of a router's own artifact; raises ArtifactError for one of another kind."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from switchpoint.assembly.evidence import Evidence
+import numpy as np
+
+from switchpoint.assembly.evidence import ORDINARY, AnyRouter, Evidence
+from switchpoint.assembly.semantic import semantic
 from switchpoint.cascades.resilient import Resilient
 from switchpoint.cascades.threshold import ThresholdCascade
 from switchpoint.config.schema import (
@@ -14,22 +17,35 @@ from switchpoint.config.schema import (
     Config,
     LengthRouter,
     RandomRouter,
+    RatedRouter,
     RuleSection,
     RulesRouter,
+    SemanticRouter,
     SimpleRouter,
     UtilityRouter,
 )
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Reason
-from switchpoint.core.errors import ConfigError
+from switchpoint.core.errors import ConfigError, RequestError
 from switchpoint.core.protocols import Policy, Strategy
+from switchpoint.routers.budget import Budget, Budgeted, Budgets
 from switchpoint.routers.fixed import Fixed
-from switchpoint.routers.policies import Explore, MaxUtility, Random, StrongIfWorth
+from switchpoint.routers.policies import CheapestAbove, CheapestWithin, Explore, MaxUtility, Random, StrongIfWorth
 from switchpoint.routers.router import Router
 from switchpoint.routers.routes import Routes
 from switchpoint.routers.rules import Rule, Rules
 
 INFINITY = float("inf")
+WIDE = (UtilityRouter, LengthRouter, RandomRouter, RatedRouter)
+"""Routers that have a two-model view at any threshold."""
+SETTINGS = {
+    "willingness_usd": "willingness_usd",
+    "quality": "quality_floor",
+    "within": "within_of_best",
+    "share": "strong_share",
+}
+"""The keys of the configuration that a caller's words stand for."""
+NO_WAY = dict.fromkeys((*SETTINGS.values(), "threshold"))
 
 
 class Strategies:
@@ -42,6 +58,7 @@ class Strategies:
         self.config = config
         self.catalog = catalog
         self.evidence = Evidence(catalog)
+        self.budgets = Budgets()
         self.default = config.engine.default_model or self.evidence.most_able(catalog)
         self.sections = {**BUILT_IN, **config.routers, **config.cascades}
         self._made: dict[str, Strategy] = {}
@@ -57,13 +74,17 @@ class Strategies:
         def at_threshold(name: str) -> Callable[[float], Strategy]:
             return lambda threshold: resilient(self._at_threshold(name, threshold))
 
-        wide = [n for n, s in self.sections.items() if isinstance(s, UtilityRouter | LengthRouter | RandomRouter)]
+        def at_setting(name: str) -> Callable[[str, float], Strategy]:
+            return lambda way, value: resilient(self._at_setting(name, way, value))
+
+        wide = [n for n, s in self.sections.items() if isinstance(s, WIDE)]
         return Routes(
             self.catalog,
             {name: resilient(self.strategy(name)) for name in self.sections},
             auto=self.auto(),
             bypass=lambda model: resilient(Fixed(model, self.catalog, model)),
             at_threshold={name: at_threshold(name) for name in wide},
+            at_setting={name: at_setting(name) for name in wide if isinstance(self.sections[name], UtilityRouter)},
         )
 
     def auto(self) -> str:
@@ -92,25 +113,55 @@ class Strategies:
             case RulesRouter():
                 rules = [(_rule(rule), self.strategy(rule.use)) for rule in section.rules]
                 return Rules(name, rules, self.strategy(section.otherwise))
-            case SimpleRouter(kind="cheapest"):
-                return self._router(name, section, MaxUtility(0.0), Reason.FIXED)
-            case SimpleRouter():
-                return self._router(name, section, MaxUtility(INFINITY), Reason.FIXED)
+            case SemanticRouter():
+                return semantic(name, section, self.strategy)
+            case SimpleRouter(kind=kind):
+                return self._router(name, section, MaxUtility(0.0 if kind == "cheapest" else INFINITY), Reason.FIXED)
             case RandomRouter():
                 return self._router(name, section, Random(section.weights), Reason.RANDOM)
-            case LengthRouter():
-                return self._router(name, section, self._two_model(name, section), Reason.ESTIMATED)
-            case UtilityRouter(willingness_usd=None):
-                return self._router(name, section, self._two_model(name, section), Reason.ESTIMATED)
-            case UtilityRouter(willingness_usd=float() as willingness_usd):
-                # Only an absolute choice needs the guard; who asks for a share or a threshold asks for an ordering.
-                return self._router(name, section, MaxUtility(willingness_usd), Reason.ESTIMATED, guarded=True)
+            case LengthRouter() | UtilityRouter() | RatedRouter():
+                return self._by_estimates(name, section)
         raise ConfigError(f"routers.{name}: no router is made of {section!r}.")
+
+    def _by_estimates(self, name: str, section: LengthRouter | UtilityRouter | RatedRouter) -> Router:
+        policy: Policy
+        match section:
+            case UtilityRouter(target_usd_per_1k=float() as target):
+                start_usd = 0.0 if section.willingness_usd is None else section.willingness_usd
+                return self._budgeted(name, section, self.budgets.configured(name, target, start_usd))
+            case UtilityRouter(willingness_usd=float() as w) | RatedRouter(willingness_usd=float() as w):
+                policy = MaxUtility(w)
+            case UtilityRouter(quality_floor=float() as floor):
+                policy = CheapestAbove(floor)
+            case UtilityRouter(within_of_best=float() as epsilon):
+                policy = CheapestWithin(epsilon)
+            case _:
+                return self._router(name, section, self._two_model(name, section), Reason.ESTIMATED)
+        # Only an absolute choice needs the guard; who asks for a share or a threshold asks for an ordering.
+        return self._router(name, section, policy, Reason.ESTIMATED, guarded=True)
+
+    def _budgeted(self, name: str, section: UtilityRouter, budget: Budget) -> Router:
+        made = self._router(name, section, Budgeted(budget), Reason.ESTIMATED)
+        if np.isnan(made.cost.predict([ORDINARY]).mean).all():
+            raise ConfigError(f"routers.{name}: no price is known, so nothing can be kept to a target. State prices.")
+        return made
+
+    def _at_setting(self, name: str, way: str, value: float) -> Strategy:
+        """A router of the configuration at another setting, `NAME:WAY=VALUE`; a budget is the same one each time."""
+        section = self.sections[name]
+        assert isinstance(section, UtilityRouter)
+        try:
+            if way == "usd_per_1k":
+                label = f"{name}:{way}={value!r}"
+                return self._budgeted(label, section, self.budgets.asked(label, value))
+            return self._by_estimates(name, section.model_copy(update={**NO_WAY, SETTINGS[way]: value}))
+        except ConfigError as error:  # what the configuration cannot do the caller must not ask for
+            raise RequestError(str(error), param="model") from error
 
     def _at_threshold(self, name: str, threshold: float) -> Strategy:
         """The two-model view of a router, RouteLLM's `router-NAME-THRESHOLD`."""
         section = self.sections[name]
-        assert isinstance(section, UtilityRouter | LengthRouter | RandomRouter)
+        assert isinstance(section, WIDE)
         weak, strong = self._pair(section)
         if isinstance(section, RandomRouter):
             draw = Random({strong: 1.0 - threshold, weak: threshold})
@@ -120,13 +171,15 @@ class Strategies:
     def _router(
         self,
         name: str,
-        section: SimpleRouter | RandomRouter | LengthRouter | UtilityRouter,
+        section: AnyRouter,
         policy: Policy,
         reason: Reason,
         guarded: bool = False,
     ) -> Router:
         candidates = self._candidates(section)
         explore = section.explore if isinstance(section, UtilityRouter) else 0.0
+        # Without its rating a query has no place in an ordering either.
+        guarded = guarded or isinstance(section, RatedRouter)
         return Router(
             name,
             candidates,
@@ -134,26 +187,26 @@ class Strategies:
             cost=self.evidence.cost(section, candidates),
             policy=Explore(policy, explore) if explore > 0 else policy,
             default=self.default if guarded and self.default in candidates else None,
-            max_novelty=section.max_novelty if isinstance(section, UtilityRouter) else 1.0,
+            max_novelty=section.max_novelty if isinstance(section, UtilityRouter) else 0.5,
             reason=reason,
         )
 
-    def _two_model(self, name: str, section: LengthRouter | UtilityRouter) -> StrongIfWorth:
+    def _two_model(self, name: str, section: LengthRouter | UtilityRouter | RatedRouter) -> StrongIfWorth:
         weak, strong = self._pair(section)
         if section.threshold is not None:
             return StrongIfWorth(weak, strong, section.threshold)
-        share = section.strong_share
-        if share is None:
+        if isinstance(section, RatedRouter) or section.strong_share is None:
             raise ConfigError(f"routers.{name}: say how it decides: strong_share or threshold.")
-        return StrongIfWorth(weak, strong, self.evidence.threshold(section, self._candidates(section), share))
+        threshold = self.evidence.threshold(section, self._candidates(section), section.strong_share)
+        return StrongIfWorth(weak, strong, threshold)
 
-    def _pair(self, section: RandomRouter | LengthRouter | UtilityRouter) -> tuple[str, str]:
+    def _pair(self, section: RandomRouter | LengthRouter | UtilityRouter | RatedRouter) -> tuple[str, str]:
         candidates = self._candidates(section)
         weak = getattr(section, "weak", None) or self.evidence.least_able(candidates)
         strong = getattr(section, "strong", None) or self.evidence.most_able(candidates)
         return weak, strong
 
-    def _candidates(self, section: SimpleRouter | RandomRouter | LengthRouter | UtilityRouter) -> Catalog:
+    def _candidates(self, section: AnyRouter) -> Catalog:
         names: Sequence[str] = section.models or self.evidence.trained_on(section) or self.catalog.ids
         return Catalog(self.catalog[name] for name in names)
 

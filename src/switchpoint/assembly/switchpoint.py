@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from prometheus_client import CollectorRegistry
 
 from switchpoint.assembly.parts import catalog_of, upstreams_of
+from switchpoint.assembly.preparations import Preparations
 from switchpoint.assembly.strategies import Strategies
 from switchpoint.cascades.verifiers import checks, confidence
 from switchpoint.config.read import load, parse
@@ -33,7 +34,8 @@ Conversation = str | Sequence[Mapping[str, Any]]
 class Switchpoint:
     """Decide, call, remember.
 
-    As a context manager it flushes its records at the end. `route` only decides and calls nothing.
+    As a context manager it flushes its records at the end. `route` only decides and calls nothing; `prepared_route`
+    decides as `run` does, after asking whom the router asks first.
 
     Raises ConfigError with every fault, ArtifactError for an artifact that cannot serve.
     """
@@ -47,10 +49,13 @@ class Switchpoint:
         self.evidence = strategies.evidence
         self.metrics = Metrics(CollectorRegistry())
         self.log = RecordLog(config.records.path) if config.records.enabled else None
+        upstreams = upstreams_of(config)
+        self._preparations = Preparations(config, self.catalog, upstreams)
         self.engine = Engine(
             catalog=self.catalog,
-            upstreams=upstreams_of(config),
-            sink=fan_out(self.metrics) if self.log is None else fan_out(self.log, self.metrics),
+            upstreams=upstreams,
+            preparations=self._preparations.by_strategy,
+            sink=fan_out(*([] if self.log is None else [self.log]), self.metrics, strategies.budgets),
             default_model=strategies.default,
             verifiers={"checks": checks, "confidence": confidence},
             baseline_model=config.engine.baseline_model or strategies.default,
@@ -74,6 +79,11 @@ class Switchpoint:
         """Decide which model should answer; raises UnknownModel for a route that is none, NoEligibleModel."""
         return self.engine.decide(self.routes.resolve(route), query_of(conversation))
 
+    async def prepared_route(self, conversation: Conversation, route: str = "auto") -> Decision:
+        """Decide as `route` does, on a query that is prepared: a router with a rater has asked it. Raises likewise."""
+        strategy = self.routes.resolve(route)
+        return self.engine.decide(strategy, await self.engine.prepare(strategy, query_of(conversation)))
+
     async def run(self, conversation: Conversation, route: str = "auto") -> Record:
         """Decide, call and record; the answer is `record.answer`. Raises NoAnswer when every attempt failed."""
         return await self.engine.run(self.routes.resolve(route), query_of(conversation), route=route)
@@ -91,7 +101,7 @@ class Switchpoint:
             metrics=self.metrics.render,
             extra_routes=[] if self.log is None else routes(RecordReader(self.log.path)),
             max_body_bytes=int(self.config.gateway.max_body_mb * 1_000_000),
-            on_close=self.engine.close,
+            on_close=self._disconnect,
         )
 
     def close(self) -> None:
@@ -101,8 +111,12 @@ class Switchpoint:
 
     async def aclose(self) -> None:
         """Release the connections, then write out what is recorded."""
-        await self.engine.close()
+        await self._disconnect()
         self.close()
+
+    async def _disconnect(self) -> None:
+        await self.engine.close()
+        await self._preparations.close()
 
     def _add_feedback(self, feedback: Feedback) -> None:
         if self.log is None:

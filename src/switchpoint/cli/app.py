@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import switchpoint
-from switchpoint.cli import check, demo, evaluate, explain, models, records, route, serve, train, tune
+from switchpoint.cli import check, data, demo, evaluate, explain, models, records, route, routes, serve, train, tune
 from switchpoint.cli.output import remark
 from switchpoint.core.errors import ConfigError, SwitchpointError, surface
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 for name, module in {
     "route": route,
+    "routes": routes,
     "serve": serve,
     "demo": demo,
     "evaluate": evaluate,
@@ -33,6 +34,7 @@ for name, module in {
 }.items():
     app.command(name)(module.command)
 app.add_typer(train.app, name="train")
+app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,11 @@ Weak = Annotated[str | None, typer.Option(metavar="MODEL", help="Weak model of t
 Strong = Annotated[str | None, typer.Option(metavar="MODEL", help="Strong model of the two-model view.")]
 Models = Annotated[str | None, typer.Option(metavar="MODEL[,MODEL...]", help="Compare only these.")]
 Plot = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curve: .svg or .png.")]
+Robustness = Annotated[bool, typer.Option("--robustness", help="Type every query differently too; see what changes.")]
+ByGroup = Annotated[bool, typer.Option("--by-group", help="Intervals by groups of near-duplicate queries.")]
+LeaveOut = Annotated[
+    Literal["dataset", "domain"] | None, typer.Option(help="Test on each one of --train, trained on the others.")
+]
 ListRouters = Annotated[bool, typer.Option("--list-routers", help="Name the routers and stop.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -33,23 +38,52 @@ def command(
     strong: Strong = None,
     models: Models = None,
     plot: Plot = None,
+    robustness: Robustness = False,
+    by_group: ByGroup = False,
+    leave_out: LeaveOut = None,
     list_routers: ListRouters = False,
     json: AsJson = False,
 ) -> None:
     """Measure a router on recorded outcomes: quality, cost, curves and intervals, next to every baseline."""
-    from switchpoint.evaluation.plot import plot as draw
-    from switchpoint.learning.assess import assess
-    from switchpoint.learning.routers import ROUTERS
-
     if list_routers:
-        rows = [(name, recipe.summary) for name, recipe in ROUTERS.items()]
-        print_json(list(ROUTERS)) if json else print_table("Routers", ("name", "what it is"), rows)
+        _list_routers(json)
+        return
+    asked: dict[str, Any] = {
+        "train_split": train_split,
+        "test_split": test_split,
+        "models": models.split(",") if models else None,
+        "by_group": by_group,
+        "say": remark,
+    }
+    folders = train.split(",") if train else []
+    if leave_out is not None:
+        alone: dict[str, object] = {
+            "--test": test,
+            "--weak": weak,
+            "--strong": strong,
+            "--plot": plot,
+            "--robustness": robustness or None,
+        }
+        _leave_out(router, folders, leave_out, asked, alone, json)
         return
     if test is None:
         raise ConfigError("Which outcomes to measure on? Give --test DIR.")
-    folders, chosen = train.split(",") if train else (), models.split(",") if models else None
-    rows_of = {"train_split": train_split, "test_split": test_split}
-    found = assess(router, test=test, train=folders, models=chosen, weak=weak, strong=strong, say=remark, **rows_of)
+    asked |= {"test": test, "train": folders, "weak": weak, "strong": strong, "shake": robustness}
+    _assess(router, asked, plot, json)
+
+
+def _list_routers(json: bool) -> None:
+    from switchpoint.learning.routers import ROUTERS
+
+    rows = [(name, recipe.summary) for name, recipe in ROUTERS.items()]
+    print_json(list(ROUTERS)) if json else print_table("Routers", ("name", "what it is"), rows)
+
+
+def _assess(router: str, asked: dict[str, Any], plot: Path | None, json: bool) -> None:
+    from switchpoint.evaluation.plot import plot as draw
+    from switchpoint.learning.assess import assess
+
+    found = assess(router, **asked)
     for note in found.notes:
         remark(note)
     if json:
@@ -58,3 +92,21 @@ def command(
         print_table(*sheet)
     if plot is not None:
         draw(found, plot)
+
+
+def _leave_out(
+    router: str,
+    folders: list[str],
+    unit: Literal["dataset", "domain"],
+    asked: dict[str, Any],
+    alone: dict[str, object],
+    json: bool,
+) -> None:
+    from switchpoint.learning.leave_out import leave_one_out
+
+    for name in (name for name, value in alone.items() if value is not None):
+        raise ConfigError(f"{name} does not go with --leave-out, which measures on each of --train in turn.")
+    if not folders:
+        raise ConfigError(f"--leave-out {unit} needs outcomes. Give --train DIR[,DIR...].")
+    found = leave_one_out(router, folders, unit=unit, **asked)
+    print_json(found.to_json()) if json else print_table(*found.sheet())

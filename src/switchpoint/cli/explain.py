@@ -43,4 +43,13 @@ def _bill(record: Record) -> str:
     cost, saved, baseline = usd(record.cost_usd), usd(record.saved_usd), usd(record.baseline_cost_usd)
     paid = "The cost is unknown" if cost is None else f"Cost {cost} USD"
     compared = "" if saved is None else f", {saved} saved: {record.baseline_model} would have cost {baseline}"
-    return f"{paid}{compared}. Decided in {record.decide_s * 1e3:.2f} ms of {record.latency_s:.2f} s."
+    decided = f"Decided in {record.decide_s * 1e3:.2f} ms of {record.latency_s:.2f} s."
+    return f"{paid}{compared}. {decided}{_preparation(record)}"
+
+
+def _preparation(record: Record) -> str:
+    if record.preparation_s == 0:
+        return ""
+    cost = usd(record.preparation_usd)
+    paid = "at an unknown cost" if cost is None else f"for {cost} USD"
+    return f" Asked the network first, {record.preparation_s:.2f} s, {paid}."

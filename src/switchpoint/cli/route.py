@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from switchpoint.cli.output import print_json, print_table, remark
 from switchpoint.cli.setup import ConfigOption, configuration
 
 if TYPE_CHECKING:
+    from switchpoint.assembly.switchpoint import Switchpoint
     from switchpoint.core.decision import Decision
 
 
@@ -20,18 +22,23 @@ def command(
     route: Annotated[str, typer.Option(help="Route, model, or router-NAME-THRESHOLD.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say which model should answer a prompt, and why; nothing is called."""
+    """Say which model should answer a prompt, and why; no model answers it."""
     from switchpoint.assembly.switchpoint import Switchpoint
 
     settings, source = configuration(config)
     settings = settings.model_copy(update={"records": settings.records.model_copy(update={"enabled": False})})
-    with Switchpoint(settings) as switchpoint:
-        decision = switchpoint.route(sys.stdin.read() if text == "-" else text, route)
+    decision = asyncio.run(_prepared(Switchpoint(settings), sys.stdin.read() if text == "-" else text, route))
     if json:
         print_json(decision)
         return
     remark(source)
     print_decision(decision)
+
+
+async def _prepared(switchpoint: Switchpoint, text: str, route: str) -> Decision:
+    """Decide as a call would; a rater that is asked first leaves a connection open."""
+    async with switchpoint:
+        return await switchpoint.prepared_route(text, route)
 
 
 def print_decision(decision: Decision) -> None:

@@ -80,6 +80,31 @@ def router(
     remark(f"Written to {out}.")
 
 
+@app.command("causal")
+def causal(
+    data: Annotated[str, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to learn from.")],
+    base: Annotated[Path, typer.Option(metavar="DIR", help="Local folder of the causal language model to start from.")],
+    weak: Annotated[str, typer.Option(metavar="MODEL", help="The model whose answers it learns to rate.")],
+    out: Out,
+    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    split: Annotated[Literal["train", "test", "all"], typer.Option(help="Rows to learn from.")] = "train",
+    json: AsJson = False,
+) -> None:
+    """Fine-tune a language model to rate how well a weak one will answer; serve it, and ask it by way = "trained"."""
+    from switchpoint.learning.causal import Settings, fine_tune
+    from switchpoint.learning.datasets import read_many
+
+    outcomes = read_many(data.split(","), split, [weak], remark)
+    tuned = fine_tune(outcomes, weak, base, out, Settings(epochs=epochs), remark)
+    if json:
+        print_json(tuned._asdict())
+        return
+    print_table(f"{outcomes.name}: how {weak} will answer", list(tuned._fields), [list(tuned)])
+    if tuned.after >= tuned.constant:
+        print("learned nothing about the queries: the mean rating is as good on the rows held out")
+    remark(f"Written to {out}.")
+
+
 def _created() -> str:
     """Today, or the date of SOURCE_DATE_EPOCH, which makes two builds the same to the byte."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")

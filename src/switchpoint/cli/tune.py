@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from switchpoint.cli.output import print_json, print_table, remark
+
+if TYPE_CHECKING:
+    from switchpoint.learning.certify import Guaranteed
+    from switchpoint.learning.tune import Tuned
 
 Data = Annotated[str, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to tune on.")]
 Split = Annotated[Literal["train", "test", "all"], typer.Option(help="Rows to tune on.")]
@@ -19,6 +23,9 @@ Models = Annotated[str | None, typer.Option(metavar="MODEL[,MODEL...]", help="Ch
 Share = Annotated[float | None, typer.Option(metavar="S", help="Share of calls to the strong model.")]
 Quality = Annotated[float | None, typer.Option(metavar="Q", help="Quality in parts of the best single model's.")]
 Usd = Annotated[float | None, typer.Option(metavar="X", help="USD per 1,000 queries at most.")]
+MaxLoss = Annotated[float | None, typer.Option(metavar="L", help="Certify a mean loss of quality of at most this.")]
+Confidence = Annotated[float, typer.Option(metavar="C", help="Confidence of the certificate.")]
+Baseline = Annotated[str | None, typer.Option(metavar="MODEL", help="Lost against it; default: the best single model.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -33,18 +40,41 @@ def command(
     target_share: Share = None,
     target_quality: Quality = None,
     target_usd_per_1k: Usd = None,
+    max_quality_loss: MaxLoss = None,
+    confidence: Confidence = 0.95,
+    baseline: Baseline = None,
     json: AsJson = False,
 ) -> None:
-    """Choose a router's operating point for a share, a quality or a budget; prints lines for switchpoint.toml."""
+    """Choose a router's operating point; prints lines for switchpoint.toml.
+
+    For a share, a quality or a budget; or, with --max-quality-loss, the cheapest one whose loss of quality is
+    certified on held-out rows. Exit code 1 where none can be certified.
+    """
+    from switchpoint.core.errors import ConfigError
+    from switchpoint.evaluation.certificate import Promise
     from switchpoint.evaluation.operating import Target
+    from switchpoint.learning.certify import certify
     from switchpoint.learning.tune import tune
 
-    target = Target(share=target_share, quality=target_quality, usd_per_1k=target_usd_per_1k)
+    targets = {"share": target_share, "quality": target_quality, "usd_per_1k": target_usd_per_1k}
     chosen = models.split(",") if models else None
-    pair = {"weak": weak, "strong": strong}
-    found = tune(
-        data.split(","), target, router=router, artifact=artifact, split=split, models=chosen, say=remark, **pair
-    )
+    what: dict[str, Any] = {"artifact": artifact, "split": split, "models": chosen, "weak": weak, "strong": strong}
+    folders = data.split(",")
+    if max_quality_loss is None:
+        if baseline is not None:
+            raise ConfigError("--baseline is what --max-quality-loss is measured against. Give both or neither.")
+        _show(tune(folders, Target(**targets), router=router, say=remark, **what), json)
+        return
+    if any(target is not None for target in targets.values()):
+        raise ConfigError("--max-quality-loss is a target of its own. Give it without another.")
+    promise = Promise(max_loss=max_quality_loss, confidence=confidence)
+    found = certify(folders, promise, baseline=baseline, router=router, say=remark, **what)
+    _show(found, json)
+    if found.certificate.found is None:
+        raise typer.Exit(1)
+
+
+def _show(found: Tuned | Guaranteed, json: bool) -> None:
     if json:
         print_json(found.to_json())
         return

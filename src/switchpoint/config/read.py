@@ -9,8 +9,9 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from switchpoint.config.inline import with_route_files
 from switchpoint.config.references import faults_of_reference
-from switchpoint.config.schema import Config, ReplayUpstream, UtilityRouter
+from switchpoint.config.schema import Config, RatedRouter, ReplayUpstream, UtilityRouter
 from switchpoint.core.errors import ConfigError, nearest
 
 
@@ -27,11 +28,12 @@ def load(path: Path) -> Config:
 
 def parse(raw: Mapping[str, Any], source: str = "configuration", base: Path = Path()) -> Config:
     """Check a configuration; raises ConfigError with every fault and its place."""
-    config, problems = None, []
+    config = None
+    raw, problems = with_route_files(raw, base)
     try:
         config = Config.model_validate(_with_kinds(raw))
     except ValidationError as error:
-        problems = [_problem(fault) for fault in error.errors()]
+        problems += [_problem(fault) for fault in error.errors()]
     problems += list(faults_of_reference(raw))
     if problems or config is None:
         raise ConfigError(problems, source)
@@ -56,7 +58,7 @@ def _with_paths(config: Config, base: Path) -> Config:
     }
     routers = {
         name: r.model_copy(update={"artifact": str((base / r.artifact).absolute())})
-        if isinstance(r, UtilityRouter) and r.artifact != "bundled"
+        if isinstance(r, UtilityRouter | RatedRouter) and r.artifact not in (None, "bundled")
         else r
         for name, r in config.routers.items()
     }
@@ -75,7 +77,9 @@ def _problem(fault: Any) -> str:
     return f"{place}: {fault['msg']}.{got}"
 
 
-TAGS = frozenset({"openai", "fake", "replay", "cheapest", "best", "random", "length", "utility", "rules"})
+TAGS = frozenset(
+    {"openai", "fake", "replay", "cheapest", "best", "random", "length", "utility", "rated", "rules", "semantic"}
+)
 
 
 def _is_tag(key: str, keys: list[str]) -> bool:

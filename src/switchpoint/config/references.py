@@ -16,8 +16,9 @@ from switchpoint.core.errors import nearest
 
 Raw = Mapping[str, Any]
 
-WAYS = ("willingness_usd", "threshold", "strong_share")
+WAYS = ("willingness_usd", "threshold", "strong_share", "quality_floor", "within_of_best", "target_usd_per_1k")
 """How a router turns estimates into a choice."""
+WAYS_OF = {"utility": WAYS, "length": WAYS[1:3], "rated": WAYS[:2]}
 
 
 def faults_of_reference(raw: Raw) -> Iterator[str]:
@@ -30,6 +31,8 @@ def faults_of_reference(raw: Raw) -> Iterator[str]:
     yield from _bad_patterns(raw)
     yield from _missing_secrets(raw)
     yield from _ways(raw)
+    yield from _lost_budgets(raw)
+    yield from _semantic_routes(raw)
 
 
 def _dangling(raw: Raw) -> Iterator[str]:
@@ -47,6 +50,7 @@ def _references(raw: Raw) -> Iterator[tuple[str, Any, set[str]]]:
         yield f"models.{name}.upstream", model.get("upstream"), _names(raw, "upstreams")
     for name, router in _items(raw, "routers"):
         yield from _router_references(f"routers.{name}", router, models, targets)
+        yield f"routers.{name}.embeddings", router.get("embeddings"), _names(raw, "embeddings")
     for name, cascade in _items(raw, "cascades"):
         yield f"cascades.{name}.verifier", cascade.get("verifier"), set(VERIFIERS)
         for listed in _list(cascade.get("models")):
@@ -59,7 +63,7 @@ def _references(raw: Raw) -> Iterator[tuple[str, Any, set[str]]]:
 def _router_references(
     place: str, router: Raw, models: set[str], targets: set[str]
 ) -> Iterator[tuple[str, Any, set[str]]]:
-    for key in ("weak", "strong"):
+    for key in ("weak", "strong", "rater"):
         yield f"{place}.{key}", router.get(key), models
     for listed in (*_list(router.get("models")), *_section(router, "weights")):
         yield f"{place}.models", listed, models
@@ -67,6 +71,8 @@ def _router_references(
     for index, rule in enumerate(_list(router.get("rules"))):
         if isinstance(rule, Mapping):
             yield f"{place}.rules.{index}.use", rule.get("use"), targets
+    for route, topic in _items(router, "routes"):
+        yield f"{place}.routes.{route}.use", topic.get("use"), targets
 
 
 def _bad_patterns(raw: Raw) -> Iterator[str]:
@@ -80,20 +86,45 @@ def _bad_patterns(raw: Raw) -> Iterator[str]:
 
 
 def _missing_secrets(raw: Raw) -> Iterator[str]:
-    for name, upstream in _items(raw, "upstreams"):
-        variable = upstream.get("api_key_env")
+    called = [(f"{kind}.{name}", each) for kind in ("upstreams", "embeddings") for name, each in _items(raw, kind)]
+    for place, section in called:
+        variable = section.get("api_key_env")
         if isinstance(variable, str) and not os.environ.get(variable):
-            yield f"upstreams.{name}.api_key_env: the environment variable {variable} is not set. Export the key in it."
+            yield f"{place}.api_key_env: the environment variable {variable} is not set. Export the key in it."
 
 
 def _ways(raw: Raw) -> Iterator[str]:
     for name, router in _items(raw, "routers"):
-        given = [key for key in WAYS if key in router]
-        if router.get("kind") in ("utility", "length") and not given:
-            ways = WAYS if router["kind"] == "utility" else WAYS[1:]
+        # A budget may start from a willingness.
+        given = [key for key in WAYS if key in router and not (key == WAYS[0] and "target_usd_per_1k" in router)]
+        if router.get("kind") in WAYS_OF and not given:
+            ways = WAYS_OF[router["kind"]]
             yield f"routers.{name}: say how it decides. Give one of {', '.join(ways)}."
         if len(given) > 1:
             yield f"routers.{name}: {' and '.join(given)} are different ways to say one thing. Keep one."
+
+
+def _semantic_routes(raw: Raw) -> Iterator[str]:
+    for name, router in _items(raw, "routers"):
+        if router.get("kind") != "semantic":
+            continue
+        if ("file" in router) == ("routes" in router):
+            yield f"routers.{name}: give either routes or the file that holds them."
+        for route, topic in _items(router, "routes"):
+            if ("use" in topic) == ("refuse" in topic):
+                yield f"routers.{name}.routes.{route}: say who answers (use) or what the caller is told (refuse)."
+
+
+def _lost_budgets(raw: Raw) -> Iterator[str]:
+    """A rule puts its own name on the decision, so that a budget behind it would never learn what was spent."""
+    budgets = {name for name, router in _items(raw, "routers") if "target_usd_per_1k" in router}
+    for name, router in _items(raw, "routers"):
+        uses = [*_list(router.get("rules")), *_section(router, "routes").values()]
+        for used in [use["use"] for use in uses if isinstance(use, Mapping) and use.get("use") in budgets]:
+            yield (
+                f"routers.{name}: a rule cannot use {used!r}, which keeps a target_usd_per_1k: its spend would not be "
+                "told apart. Give it a willingness_usd, or name it in otherwise."
+            )
 
 
 def _section(raw: Raw, name: str) -> Raw:

@@ -48,6 +48,19 @@ class ReplayUpstream(Section):
     time_scale: NonNegativeFloat = 0.0
 
 
+class EmbeddingsSection(Section):
+    """An OpenAI-compatible embeddings endpoint; a router that names it has each query's vector before it decides."""
+
+    base_url: str
+    model: str | None = None
+    dim: PositiveInt
+    shorten: bool = False
+    api_key_env: str | None = None
+    headers: dict[str, str] = {}
+    usd_per_mtok: Price | None = None
+    time_box_s: PositiveFloat = 2.0
+
+
 class ModelSection(Section):
     """One callable option. Prices and context length that are not given come from the price library."""
 
@@ -96,17 +109,36 @@ class LengthRouter(Candidates):
 
 
 class UtilityRouter(Candidates):
-    """The choice by estimated quality and cost; one of willingness_usd, threshold or strong_share says how."""
+    """The choice by estimated quality and cost; willingness_usd, or one of the five below it, says how."""
 
     kind: Literal["utility"]
     artifact: str = "bundled"
     willingness_usd: NonNegativeFloat | None = None
     threshold: Share | None = None
     strong_share: Share | None = None
+    quality_floor: Share | None = None
+    within_of_best: Share | None = None
+    target_usd_per_1k: PositiveFloat | None = None
     weak: str | None = None
     strong: str | None = None
     explore: Share = 0.0
     max_novelty: Share = 0.5
+    embeddings: str | None = None
+
+
+class RatedRouter(Candidates):
+    """The choice by what a small model says of each query first; one of willingness_usd or threshold says how."""
+
+    kind: Literal["rated"]
+    rater: str
+    way: Literal["difficulty", "weak_ok", "tier", "trained"] = "difficulty"
+    time_box_s: PositiveFloat = 2.0
+    cache_size: PositiveInt = 10_000
+    artifact: str | None = None
+    willingness_usd: NonNegativeFloat | None = None
+    threshold: Share | None = None
+    weak: str | None = None
+    strong: str | None = None
 
 
 BUILT_IN: dict[str, SimpleRouter | RandomRouter | LengthRouter | UtilityRouter] = {
@@ -138,6 +170,31 @@ class RulesRouter(Section):
     kind: Literal["rules"]
     rules: list[RuleSection]
     otherwise: str
+
+
+class SemanticRouteSection(Section):
+    """One topic, by example. `use` names a model, a router or a cascade; `refuse` is told the caller instead."""
+
+    utterances: Annotated[list[str], Field(min_length=1)]
+    negatives: list[str] = []
+    examples: list[str] = []
+    threshold: Share | None = None
+    use: str | None = None
+    refuse: str | None = None
+
+
+class SemanticRouter(Section):
+    """The semantic route that the query is like decides; `otherwise` names who decides where none matches."""
+
+    kind: Literal["semantic"]
+    file: Path | None = None
+    routes: dict[str, SemanticRouteSection] = {}
+    otherwise: str
+    embedder: str = "static"
+    alpha: Share = 0.5
+    top: PositiveInt = 3
+    others: list[str] = []
+    fitted_with: str | None = None
 
 
 class CascadeSection(Section):
@@ -178,7 +235,8 @@ class GatewaySection(Section):
 
 Upstream = Annotated[OpenAIUpstream | FakeUpstream | ReplayUpstream, Field(discriminator="kind")]
 Router = Annotated[
-    SimpleRouter | RandomRouter | LengthRouter | UtilityRouter | RulesRouter, Field(discriminator="kind")
+    SimpleRouter | RandomRouter | LengthRouter | UtilityRouter | RatedRouter | RulesRouter | SemanticRouter,
+    Field(discriminator="kind"),
 ]
 
 
@@ -187,6 +245,7 @@ class Config(Section):
 
     upstreams: dict[str, Upstream]
     models: dict[str, ModelSection]
+    embeddings: dict[str, EmbeddingsSection] = {}
     routers: dict[str, Router] = {}
     cascades: dict[str, CascadeSection] = {}
     engine: EngineSection = EngineSection()

@@ -60,6 +60,10 @@ class Verdict:
     cost_usd: Decimal | None = Decimal(0)
 
 
+NOT_BILLED = frozenset({"RateLimited", "UpstreamRefused", "UpstreamUnreachable"})
+"""Failures before any work was done: vendors do not charge for them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why a call failed; `kind` is the name of the error's class."""
@@ -69,6 +73,11 @@ class Failure:
     status: int | None = None
     retryable: bool = False
     retry_after_s: float | None = None
+
+    @property
+    def billed(self) -> bool:
+        """Whether the call may be charged all the same."""
+        return self.kind not in NOT_BILLED
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:

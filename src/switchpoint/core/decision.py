@@ -15,6 +15,7 @@ class Reason(StrEnum):
     REQUESTED = "requested"  # the caller named this model
     FIXED = "fixed"  # the router ignores the query
     RULE = "rule"  # a rule of the configuration matched
+    SEMANTIC = "semantic"  # the query is like the examples of a semantic route
     ESTIMATED = "estimated"  # the policy chose it from the estimates
     RANDOM = "random"  # the policy drew it
     ONLY_ELIGIBLE = "only_eligible"  # no other model may take the query

@@ -8,7 +8,8 @@
     │   ├── UnknownModel         no such model, route or router
     │   ├── UnknownRecord        no record has this id
     │   ├── NoEligibleModel      every model is excluded; says why for each
-    │   └── RequestTooLarge      the body is over the limit
+    │   ├── RequestTooLarge      the body is over the limit
+    │   └── Refused              a route of the configuration refuses such queries
     ├── UpstreamError          somebody else's service
     │   ├── UpstreamTimeout      no answer in time
     │   ├── UpstreamUnreachable  no connection
@@ -97,6 +98,16 @@ class RequestTooLarge(RequestError):
     code = "request_too_large"
 
 
+class Refused(RequestError):
+    """The configuration refuses such queries; the message is the operator's, `route` names what matched."""
+
+    code = "refused"
+
+    def __init__(self, message: str, route: str | None = None) -> None:
+        self.route = route
+        super().__init__(message)
+
+
 class UpstreamError(SwitchpointError):
     """An upstream failed; `retryable` says whether the same call may succeed later."""
 
@@ -176,6 +187,7 @@ SURFACE: dict[type[SwitchpointError], Surface] = {
     UnknownRecord: Surface(404, "invalid_request_error", 1),
     NoEligibleModel: Surface(400, "invalid_request_error", 1),
     RequestTooLarge: Surface(413, "invalid_request_error", 2),
+    Refused: Surface(403, "invalid_request_error", 1),
     UpstreamError: Surface(502, "server_error", 1),
     UpstreamTimeout: Surface(504, "server_error", 1),
     UpstreamUnreachable: Surface(502, "server_error", 1),

@@ -14,13 +14,17 @@ class Prediction(NamedTuple):
 
     mean : shape (n_queries, n_models); NaN is unknown.
     std : shape (n_queries, n_models), the standard error of `mean`, where the estimator knows it.
-    novelty : shape (n_queries,), in [0, 1]: the share of the queries of a *kind left out of the training* that are
-        closer to it than this one. 0 is familiar ground, 1 is farther than all of them; None where unknown.
+    novelty : shape (n_queries,), in [0, 1]: how probably the query is of a kind that the training did not hold, before
+        one knows how common these are; 0 is familiar ground, 0.5 undecided. None where unknown.
+    proven : shape (n_queries, n_models): quality as a cautious choice takes it: `mean` for the best constant model of
+        the training, and for another one that plus what it is proven to add, less every doubt; so it may leave [0, 1].
+        None where the estimator keeps no such evidence.
     """
 
     mean: FloatArray
     std: FloatArray | None = None
     novelty: FloatArray | None = None
+    proven: FloatArray | None = None
 
 
 class Estimates(NamedTuple):
@@ -32,7 +36,7 @@ class Estimates(NamedTuple):
     draw : shape (n_queries,), in [0, 1): a policy's only randomness.
     quality_std : shape (n_queries, n_models), or None.
     latency_s : shape (n_queries, n_models), or None.
-    novelty : shape (n_queries,), or None; see `Prediction`.
+    novelty, proven : shapes (n_queries,) and (n_queries, n_models), or None; see `Prediction`.
     """
 
     models: tuple[str, ...]
@@ -43,8 +47,16 @@ class Estimates(NamedTuple):
     quality_std: FloatArray | None = None
     latency_s: FloatArray | None = None
     novelty: FloatArray | None = None
+    proven: FloatArray | None = None
 
     @property
     def all_eligible(self) -> bool:
         """Whether every model may take every query: the common case, in which nothing need be masked."""
         return bool(np.count_nonzero(self.eligible) == self.eligible.size)
+
+    def cautiously(self) -> Estimates:
+        """Return these estimates with what is proven as the quality, where there is such evidence; else as they are.
+
+        The evidence has taken the novelty of each query into account, so that is not to be judged once more.
+        """
+        return self if self.proven is None else self._replace(quality=self.proven, novelty=None)

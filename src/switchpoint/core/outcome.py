@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from switchpoint.core.errors import DataError, UnknownModel
 from switchpoint.core.query import FloatArray, IntArray, Query
+
+MEASURED = ("input_tokens", "output_tokens", "latency_s")
+"""What else may be known of an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,8 @@ class Outcomes:
 
     quality : shape (n_queries, n_models), in [0, 1]; NaN is not observed, never zero.
     cost_usd : shape (n_queries, n_models); NaN is unknown.
+    input_tokens, output_tokens, latency_s : of the answers, shape (n_queries, n_models), NaN is unknown; None where
+        nothing is known of any.
     domains : shape (n_queries,), the subject or source of each query; may be all the same.
     name : what the outcomes are of, for reports.
     """
@@ -27,9 +33,17 @@ class Outcomes:
     cost_usd: FloatArray
     domains: tuple[str, ...]
     name: str = "outcomes"
+    input_tokens: FloatArray | None = None
+    output_tokens: FloatArray | None = None
+    latency_s: FloatArray | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.queries), len(self.models))
+        for column, values in self.measured().items():
+            if values.shape != shape:
+                raise DataError(
+                    f"{self.name}: {column} {values.shape} does not fit {shape[0]} queries and {shape[1]} models."
+                )
         if self.quality.shape != shape or self.cost_usd.shape != shape or len(self.domains) != shape[0]:
             raise DataError(
                 f"{self.name}: quality {self.quality.shape}, cost {self.cost_usd.shape} and {len(self.domains)} "
@@ -38,6 +52,11 @@ class Outcomes:
 
     def __len__(self) -> int:
         return len(self.queries)
+
+    def measured(self) -> dict[str, Any]:
+        """Return the arrays of those of `MEASURED` of which something is known, by name."""
+        found = {name: getattr(self, name) for name in MEASURED}
+        return {name: values for name, values in found.items() if values is not None}
 
     def take(self, rows: IntArray | Sequence[int]) -> Outcomes:
         """Return these rows, in this order; a row may be taken twice."""
@@ -48,12 +67,19 @@ class Outcomes:
             domains=tuple(self.domains[i] for i in index),
             quality=self.quality[index],
             cost_usd=self.cost_usd[index],
+            **{name: values[index] for name, values in self.measured().items()},
         )
 
     def of(self, models: Sequence[str]) -> Outcomes:
         """Return the columns of these models, in this order; raises UnknownModel for one that is missing."""
         columns = [self.column(model) for model in models]
-        return replace(self, models=tuple(models), quality=self.quality[:, columns], cost_usd=self.cost_usd[:, columns])
+        return replace(
+            self,
+            models=tuple(models),
+            quality=self.quality[:, columns],
+            cost_usd=self.cost_usd[:, columns],
+            **{name: values[:, columns] for name, values in self.measured().items()},
+        )
 
     def column(self, model: str) -> int:
         """Return the column of a model; raises UnknownModel, which names the nearest one."""

@@ -82,5 +82,11 @@ Among eligible columns only; every row has one. Pure: its only randomness is `Es
 Verifier = Callable[[Query, Answer], Awaitable[Verdict]]
 """Scores an answer already produced."""
 
+Preparation = Callable[[Query], Awaitable[Query]]
+"""Adds what deciding needs and only the network knows: `Query.signals`, `Query.vector`; and what that cost.
+
+On failure, or after its time-box, it returns the query without it; it never raises.
+"""
+
 Sink = Callable[[Record], None]
 """Takes a finished record; must not block."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
@@ -39,6 +40,8 @@ class Query:
     max_cost_usd, deadline_s : what the caller will pay and wait at most; None is no limit.
     tags : tenant, session, role, task type, user tier: what rules may look at.
     vector : shape (dim,), only where the embedder is remote.
+    signals : what was found out about the query before deciding, each in [0, 1]; one that is absent is unknown.
+    preparation_usd : what finding that out has cost so far; None is unknown.
     """
 
     id: str
@@ -50,6 +53,8 @@ class Query:
     deadline_s: float | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     vector: FloatArray | None = field(default=None, compare=False)
+    signals: Mapping[str, float] = field(default_factory=lambda: EMPTY)
+    preparation_usd: Decimal | None = Decimal(0)
 
     @classmethod
     def of(cls, text: str, *, id: str | None = None, tags: Mapping[str, str] = EMPTY) -> Query:

@@ -19,9 +19,10 @@ class Record:
     at : when the query came, with time zone.
     route : the name that the caller asked for; strategy : the strategy that served it.
     accepted : number of the attempt that was given to the caller, None if none was.
-    outcome : "answered", "failed" or "cancelled" (the caller went away).
+    outcome : "answered", "failed", "refused" (by the configuration) or "cancelled" (the caller went away).
     baseline_model, baseline_cost_usd : what the same tokens would have cost at the baseline model's prices.
     decide_s : time spent deciding; latency_s : the whole trip.
+    preparation_usd, preparation_s : what was spent before deciding on finding out what only the network knows.
     config, artifact : hashes of the configuration and of the artifact that decided.
     messages : None unless the configuration says that prompts are stored.
     """
@@ -43,6 +44,8 @@ class Record:
     config: str | None = None
     artifact: str | None = None
     messages: tuple[Mapping[str, Any], ...] | None = None
+    preparation_usd: Decimal | None = Decimal(0)
+    preparation_s: float = 0.0
 
     @property
     def answered_by(self) -> str | None:
@@ -56,8 +59,8 @@ class Record:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """The bill: every attempt, rejected ones and their verification included; None if any part is unknown."""
-        return total(attempt.bill_usd for attempt in self.attempts)
+        """The bill: the preparation and every attempt, verification included; None if any part is unknown."""
+        return total((self.preparation_usd, *(attempt.bill_usd for attempt in self.attempts)))
 
     @property
     def saved_usd(self) -> Decimal | None:

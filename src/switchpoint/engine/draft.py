@@ -12,9 +12,6 @@ from switchpoint.core.model import Model, Usage
 
 T = TypeVar("T")
 
-NOT_BILLED = frozenset({"RateLimited", "UpstreamRefused", "UpstreamUnreachable"})
-"""Failures before any work was done: vendors do not charge for them."""
-
 
 class Draft:
     """Collects the chunks of one call, says which may go to the caller now, and times it all.
@@ -96,6 +93,6 @@ def _last(values: Iterable[T | None]) -> T | None:
 
 def _billed(answer: Answer | None, failure: Failure | None) -> Usage | None:
     """Return what is charged: nothing for a refused call; what a call that broke on the way costs is unknown."""
-    if answer is None and failure is not None and failure.kind in NOT_BILLED:
+    if answer is None and failure is not None and not failure.billed:
         return Usage(input_tokens=0, output_tokens=0)
     return None if answer is None else answer.usage

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Reason, Step
 from switchpoint.core.errors import RequestError
-from switchpoint.core.protocols import Sink, Strategy, Upstream, Verifier
+from switchpoint.core.protocols import Preparation, Sink, Strategy, Upstream, Verifier
 from switchpoint.core.query import Query
 from switchpoint.core.record import Record
 from switchpoint.engine.run import Run
@@ -29,6 +30,7 @@ class Engine:
     """Runs queries through strategies.
 
     default_model : called when deciding itself fails.
+    preparations : by name of a strategy, what is fetched for its queries before it decides, in this order.
     baseline_model : whose prices the savings of a record are measured against; None measures none.
     sink : takes every finished record, answered or not.
     config, artifact : hashes that every record carries.
@@ -40,6 +42,7 @@ class Engine:
     upstreams: Mapping[str, Upstream]
     sink: Sink
     default_model: str
+    preparations: Mapping[str, Sequence[Preparation]] = field(default_factory=dict)
     verifiers: Mapping[str, Verifier] = field(default_factory=dict)
     baseline_model: str | None = None
     config: str | None = None
@@ -64,8 +67,27 @@ class Engine:
         except Exception as error:
             return self._undecided(strategy, attempts, error)
 
+    def preparations_of(self, strategy: Strategy) -> Sequence[Preparation]:
+        """Return what is fetched before a strategy decides; one at a caller's own setting, `NAME:...`, is NAME's."""
+        name = strategy.name
+        return self.preparations.get(name) or self.preparations.get(name.partition(":")[0], ())
+
+    async def prepare(self, strategy: Strategy, query: Query, *, within_s: float | None = None) -> Query:
+        """Return the query with what its strategy's preparations add to it; never raises.
+
+        within_s : for all of them together; None is no limit but their own. What is not there by then is left out, and
+        what it cost is unknown.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                for preparation in self.preparations_of(strategy):
+                    query = await _prepared(preparation, query)
+        except TimeoutError:
+            query = replace(query, preparation_usd=None)
+        return query
+
     def decide(self, strategy: Strategy, query: Query) -> Decision:
-        """Return the first decision for a query, without calling anything."""
+        """Return the first decision for a query, without calling anything; `prepare` the query for it first."""
         step = self.next(strategy, query, ())
         if not isinstance(step, Call):  # nothing was attempted, so there is nothing to accept or verify
             raise RequestError(f"The strategy {strategy.name!r} does not start with a call. Got {type(step).__name__}.")
@@ -96,3 +118,11 @@ class Engine:
             return GiveUp(reason=f"{detail}, and so did the default model {self.default_model}")
         decision = Decision(model=self.default_model, router=strategy.name, reason=Reason.ROUTER_FAILED, detail=detail)
         return Call(decision=decision)
+
+
+async def _prepared(preparation: Preparation, query: Query) -> Query:
+    """A preparation that breaks its promise not to raise adds nothing, and what it cost is unknown."""
+    try:
+        return await preparation(query)
+    except Exception:
+        return replace(query, preparation_usd=None)

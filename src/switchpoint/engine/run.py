@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from switchpoint.core.attempt import Attempt, Chunk, Failure, Verdict
 from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Step, Verify
-from switchpoint.core.errors import BadAnswer, DeadlineExceeded, NoAnswer, UpstreamError, UpstreamTimeout
+from switchpoint.core.errors import BadAnswer, DeadlineExceeded, NoAnswer, Refused, UpstreamError, UpstreamTimeout
 from switchpoint.core.model import Model
 from switchpoint.core.protocols import Strategy
 from switchpoint.core.query import Query
@@ -49,6 +49,7 @@ class Run:
         self._accepted: int | None = None
         self._record: Record | None = None
         self._decide_s = 0.0
+        self._preparation_s = 0.0
         self._at = engine.now()
         self._start = engine.clock()
 
@@ -75,10 +76,14 @@ class Run:
         except (asyncio.CancelledError, GeneratorExit):
             outcome = "cancelled"
             raise
+        except Refused:
+            outcome = "refused"
+            raise
         finally:
             self._finish(outcome)
 
     async def _loop(self) -> AsyncGenerator[Chunk, None]:
+        await self._prepare()
         while self._accepted is None:
             match self._next():
                 case Call() as call:
@@ -92,6 +97,18 @@ class Run:
                         yield chunk
                 case GiveUp(reason=reason):
                     raise NoAnswer(reason, self.attempts)
+
+    async def _prepare(self) -> None:
+        """Fetch what the strategy decides on, within the deadline; until it is there its cost is unknown."""
+        if not self.engine.preparations_of(self.strategy):
+            return
+        before, query = self.engine.clock(), self.query
+        self.query = replace(query, preparation_usd=None)
+        within_s = None if query.deadline_s is None else self._left_s()
+        try:
+            self.query = await self.engine.prepare(self.strategy, query, within_s=within_s)
+        finally:
+            self._preparation_s = self.engine.clock() - before
 
     def _next(self) -> Step:
         before = self.engine.clock()
@@ -201,6 +218,8 @@ class Run:
             config=engine.config,
             artifact=engine.artifact,
             messages=self.query.messages if engine.store_prompts else None,
+            preparation_usd=self.query.preparation_usd,
+            preparation_s=self._preparation_s,
         )
         engine.sink(self._record)
 

@@ -5,6 +5,7 @@ ESTIMATORS: dict[str, str] = {
     "heads": "switchpoint.estimators.heads:TextHeads",
     "mean_quality": "switchpoint.estimators.mean:MeanQuality",
     "prompt_length": "switchpoint.estimators.length:PromptLength",
+    "rated": "switchpoint.estimators.rating:RatedQuality",
     "list_price": "switchpoint.estimators.cost:ListPriceCost",
     "mean_cost": "switchpoint.estimators.mean:MeanCost",
 }

@@ -84,7 +84,7 @@ def write(
     created : a date or a time, of the caller's clock; it is part of the hash.
     """
     state, folder = estimator.state(), Path(folder)
-    arrays = {name: np.ascontiguousarray(array) for name, array in sorted(state.tensors.items())}
+    arrays = {name: np.asarray(array, order="C") for name, array in sorted(state.tensors.items())}
     files = {TENSORS: save(arrays), **state.files}
     manifest = Manifest(
         kind=state.kind,

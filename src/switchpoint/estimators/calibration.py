@@ -9,11 +9,15 @@ import numpy as np
 
 from switchpoint.core.errors import ConfigError, nearest
 from switchpoint.core.query import BoolArray, FloatArray
-from switchpoint.estimators.logistic import solve
+from switchpoint.estimators.logistic import sigmoid, solve
 
 FOLDS = 5
 SLOPE_RIDGE = 4.0
 INTERCEPT_RIDGE = 1.0
+N_KNOTS = 20
+PRIOR_ROWS = 5.0
+SUREST = 1e-3
+"""No knot is surer than this."""
 
 
 class Calibration(Protocol):
@@ -50,8 +54,7 @@ class Platt(NamedTuple):
         """Fit to logits of rows that their members were not fitted on, both of shape (n_rows, n_models)."""
         lines = [_line(z[~np.isnan(q)], q[~np.isnan(q)]) for z, q in zip(logits.T, quality.T, strict=True)]
         slope, intercept = np.array(lines).T
-        # A falling line would turn the order of the queries around on the word of noise.
-        return cls(np.maximum(slope, 0.0), intercept)
+        return cls(slope, intercept)
 
     @classmethod
     def identity(cls, n_models: int) -> Self:
@@ -67,6 +70,64 @@ class Platt(NamedTuple):
         weights = weights * self.slope
         weights[-1] += self.intercept
         return weights
+
+
+class Isotonic(NamedTuple):
+    """A rising step per model, smoothed to straight pieces (Zadrozny & Elkan 2002); both of shape (n_models, N_KNOTS).
+
+    places : logits, ascending; shifts : what is added there, straight between them, level beyond.
+
+    Differs: the rows are first put into `N_KNOTS` bins of equal size, and each bin starts with PRIOR_ROWS rows that
+    are already calibrated, so that few rows change little; and beyond the knots the order of the logits is kept.
+    """
+
+    places: FloatArray
+    shifts: FloatArray
+
+    @classmethod
+    def fit(cls, logits: FloatArray, quality: FloatArray) -> Self:
+        """Fit to logits of rows that their members were not fitted on, both of shape (n_rows, n_models)."""
+        models = [_knots(z[~np.isnan(q)], q[~np.isnan(q)]) for z, q in zip(logits.T, quality.T, strict=True)]
+        places, shifts = np.array(models).reshape(len(models), 2, N_KNOTS).swapaxes(0, 1)
+        return cls(places, shifts)
+
+    @classmethod
+    def identity(cls, n_models: int) -> Self:
+        """Return what changes nothing."""
+        return cls(*np.zeros((2, n_models, N_KNOTS)))
+
+    def apply(self, logits: FloatArray) -> FloatArray:
+        """Return calibrated logits, shape (n_rows, n_models)."""
+        pairs = zip(logits.T, self.places, self.shifts, strict=True)
+        return np.stack([z + np.interp(z, place, shift) for z, place, shift in pairs], axis=1)
+
+
+class Beta(NamedTuple):
+    """The beta family per model: ``a · ln p - b · ln(1 - p) + c`` (Kull et al. 2017); all of shape (n_models,).
+
+    a and b are 0 or more. Differs: shrunk to the identity (a = b = 1, c = 0), so that few rows change little.
+    """
+
+    a: FloatArray
+    b: FloatArray
+    c: FloatArray
+
+    @classmethod
+    def fit(cls, logits: FloatArray, quality: FloatArray) -> Self:
+        """Fit to logits of rows that their members were not fitted on, both of shape (n_rows, n_models)."""
+        models = [_beta(z[~np.isnan(q)], q[~np.isnan(q)]) for z, q in zip(logits.T, quality.T, strict=True)]
+        a, b, c = np.array(models).T
+        return cls(a, b, c)
+
+    @classmethod
+    def identity(cls, n_models: int) -> Self:
+        """Return what changes nothing."""
+        return cls(np.ones(n_models), np.ones(n_models), np.zeros(n_models))
+
+    def apply(self, logits: FloatArray) -> FloatArray:
+        """Return calibrated logits, shape (n_rows, n_models)."""
+        # ln p and ln(1 - p) of p = sigmoid(z), without overflow.
+        return -self.a * np.logaddexp(0, -logits) + self.b * np.logaddexp(0, logits) + self.c
 
 
 class Uncalibrated(NamedTuple):
@@ -87,7 +148,7 @@ class Uncalibrated(NamedTuple):
         return logits
 
 
-CALIBRATIONS: dict[str, type[Calibration]] = {"platt": Platt, "none": Uncalibrated}
+CALIBRATIONS: dict[str, type[Calibration]] = {"platt": Platt, "isotonic": Isotonic, "beta": Beta, "none": Uncalibrated}
 """Every calibration by its name."""
 
 
@@ -101,8 +162,57 @@ def calibration_of(name: str) -> type[Calibration]:
 
 def _line(logits: FloatArray, quality: FloatArray) -> FloatArray:
     x = np.column_stack([logits, np.ones(len(logits))])
-    change = solve(x, quality, ridge=np.array([SLOPE_RIDGE, INTERCEPT_RIDGE]), offset=logits)
-    return np.array([1.0, 0.0]) + change
+    ridge = np.array([SLOPE_RIDGE, INTERCEPT_RIDGE])
+    line: FloatArray = np.array([1.0, 0.0]) + solve(x, quality, ridge=ridge, offset=logits)
+    if line[0] < 0:
+        # A falling line would turn the order of the queries around on the word of noise; the mean is left.
+        line = np.append(0.0, solve(x[:, 1:], quality, ridge=ridge[1:]))
+    return line
+
+
+def _knots(logits: FloatArray, quality: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return places and shifts of one model, both of shape (N_KNOTS,)."""
+    if not len(logits):
+        return np.zeros(N_KNOTS), np.zeros(N_KNOTS)
+    order = np.argsort(logits, kind="stable")
+    bins = [each for each in np.array_split(order, N_KNOTS) if len(each)]
+    rows = np.array([len(each) for each in bins])
+    places, means = (np.array([values[each].mean() for each in bins]) for values in (logits, quality))
+    expected = np.array([sigmoid(logits[each]).mean() for each in bins])
+    levels = rising((rows * means + PRIOR_ROWS * expected) / (rows + PRIOR_ROWS), rows + PRIOR_ROWS)
+    levels = np.clip(levels, SUREST, 1 - SUREST)
+    shifts = np.log(levels / (1 - levels)) - places
+    # Fewer bins than knots: the last one stands several times.
+    missing = (0, N_KNOTS - len(bins))
+    return np.pad(places, missing, mode="edge"), np.pad(shifts, missing, mode="edge")
+
+
+def rising(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the non-decreasing sequence nearest to the values, shape (n,), by pooling adjacent violators.
+
+    Nearest by weighted squares. Source: Ayer et al. 1955.
+    """
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, length
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        blocks.append((value, weight, 1))
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            (m1, w1, n1), (m2, w2, n2) = blocks.pop(), blocks.pop()
+            blocks.append(((m1 * w1 + m2 * w2) / (w1 + w2), w1 + w2, n1 + n2))
+    return np.repeat([block[0] for block in blocks], [block[2] for block in blocks])
+
+
+def _beta(logits: FloatArray, quality: FloatArray) -> FloatArray:
+    """Return a, b and c of one model: a logistic regression on ln p and -ln(1 - p)."""
+    x = np.column_stack([-np.logaddexp(0, -logits), np.logaddexp(0, logits), np.ones(len(logits))])
+    ridge, one = np.array([SLOPE_RIDGE, SLOPE_RIDGE, INTERCEPT_RIDGE]), np.array([1.0, 1.0, 0.0])
+    found: FloatArray = one + solve(x, quality, ridge=ridge, offset=logits)
+    if (found[:2] < 0).any():
+        # As in the paper: the falling part is left out and the rest fitted again.
+        kept = np.flatnonzero(np.append(found[:2] >= 0, True))
+        found = np.zeros(3)
+        found[kept] = one[kept] + solve(x[:, kept], quality, ridge=ridge[kept], offset=x[:, kept] @ one[kept])
+        found[:2] = np.maximum(found[:2], 0.0)
+    return found
 
 
 def folds(n_rows: int, seed: int = 0) -> Iterator[tuple[BoolArray, BoolArray]]:

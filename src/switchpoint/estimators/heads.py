@@ -23,6 +23,7 @@ from switchpoint.estimators.abilities import known_ability
 from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.calibration import Platt, folds
+from switchpoint.estimators.guard import Guard
 from switchpoint.estimators.knowledge import Knowledge
 from switchpoint.estimators.linear import BOTH, fit_linear
 from switchpoint.estimators.logistic import sigmoid
@@ -48,6 +49,7 @@ class Fitted(NamedTuple):
     share: FloatArray
     neighbourhoods: Neighbourhoods
     novelty: Novelty
+    guard: Guard
     mean_cost_usd: FloatArray
 
 
@@ -82,7 +84,8 @@ class TextHeads:
             linear=platt.fold(linear).astype(np.float32),
             share=(share * platt.slope).astype(np.float32),
             neighbourhoods=neighbourhoods,
-            novelty=self.knowledge.novelty_among(columns, outcomes.domains),
+            novelty=Novelty.fit(*self.knowledge.ground(columns, outcomes.domains)),
+            guard=Guard.fit(columns, outcomes.quality, outcomes.domains, self.knowledge.ground, self.seed),
             mean_cost_usd=outcomes.mean_cost_usd(),
         )
         return self._keep(outcomes.models, fitted)
@@ -99,13 +102,16 @@ class TextHeads:
         return self._fitted().mean_cost_usd
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
-        """Predict quality, shape (n_queries, n_models), and novelty; no standard error."""
+        """Predict quality, shape (n_queries, n_models), novelty, and what the guard holds to be proven."""
         fitted, n_models = self._fitted(), len(self._models)
         columns = self.knowledge.embedder.read([query.text for query in queries])
         products = columns @ self._matrix
         nearby = fitted.neighbourhoods.logits(products[:, n_models : self._kinds_end])
         logits = products[:, :n_models] + fitted.share * nearby
-        return Prediction(mean=sigmoid(logits), novelty=fitted.novelty.of(columns, products[:, self._kinds_end :]))
+        mean, novelty = sigmoid(logits), fitted.novelty.of(columns, products[:, self._kinds_end :])
+        reference = mean[:, int(fitted.guard.reference), None]
+        proven = reference + fitted.guard.of(columns, novelty, mean - reference)
+        return Prediction(mean=mean, novelty=novelty, proven=proven)
 
     def state(self) -> State:
         """Return everything but the embedder, of which only the name is kept."""
@@ -121,6 +127,7 @@ class TextHeads:
                 "mean_cost_usd": fitted.mean_cost_usd,
                 **{f"neighbourhoods.{name}": array for name, array in fitted.neighbourhoods._asdict().items()},
                 **{f"novelty.{name}": array for name, array in fitted.novelty._asdict().items()},
+                **{f"guard.{name}": array for name, array in fitted.guard._asdict().items()},
             },
         )
 
@@ -134,6 +141,7 @@ class TextHeads:
             share=tensors["share"],
             neighbourhoods=Neighbourhoods(*(tensors[f"neighbourhoods.{name}"] for name in Neighbourhoods._fields)),
             novelty=Novelty(*(tensors[f"novelty.{name}"] for name in Novelty._fields)),
+            guard=Guard(*(tensors[f"guard.{name}"] for name in Guard._fields)),
             mean_cost_usd=tensors["mean_cost_usd"],
         )
         return heads._keep(found.manifest.models, fitted)

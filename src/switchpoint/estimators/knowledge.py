@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from switchpoint.core.outcome import Outcomes
-from switchpoint.core.query import FloatArray
+from switchpoint.core.query import BoolArray, FloatArray
 from switchpoint.estimators.artifact import Tensors
 from switchpoint.estimators.calibration import Platt, folds
 from switchpoint.estimators.linear import BOTH, SURFACE, fit_linear
@@ -77,20 +77,19 @@ class Knowledge(NamedTuple):
         result: FloatArray = self.embedder.read(texts) @ self.anchors
         return result
 
-    def novelty_among(self, columns: FloatArray, domains: Sequence[str]) -> Novelty:
-        """Learn what is new beside these rows: from their own domains left out in turn, or from the bundled kinds.
+    def ground(self, columns: FloatArray, domains: Sequence[str]) -> tuple[FloatArray, dict[str, BoolArray], BoolArray]:
+        """Return what `Novelty` learns from beside these rows: their own domains, or else the bundled kinds.
 
         columns : of `embedder.read`, shape (n_texts, n_columns); domains : shape (n_texts,).
         """
         if len(set(domains)) in OWN_KINDS:
             labels = np.array(domains)
             own = {str(kind): labels == kind for kind in sorted(set(domains))}
-            return Novelty.fit(columns, own, np.ones(len(labels), bool))
+            return columns, own, np.ones(len(labels), bool)
         names, labels, others = self.kinds
         known = np.arange(len(columns) + len(others)) < len(columns)
         rows = np.concatenate([np.full(len(columns), -1), labels])
-        kinds = {name: rows == i for i, name in enumerate(names)}
-        return Novelty.fit(np.concatenate([columns, others]), kinds, known)
+        return np.concatenate([columns, others]), {name: rows == i for i, name in enumerate(names)}, known
 
     def tensors(self) -> Tensors:
         """Return every array under a name."""

@@ -30,9 +30,10 @@ class Linear(NamedTuple):
     weights: FloatArray
 
     @classmethod
-    def fit(cls, reading: Reading, quality: FloatArray) -> Self:
-        """Learn one line per model, each from the rows on which it was observed."""
-        return cls(fit_linear(reading.columns, quality, (BOTH,)).astype(np.float32))
+    def fit(cls, reading: Reading, quality: FloatArray, *, surface_only: bool = False) -> Self:
+        """Learn one line per model, each from the rows on which it was observed; surface_only : without the vector."""
+        recipe = SURFACE if surface_only else BOTH
+        return cls(fit_linear(reading.columns, quality, (recipe,)).astype(np.float32))
 
     def predict(self, reading: Reading) -> FloatArray:
         """Return probabilities, shape (n_queries, n_models)."""
@@ -51,14 +52,20 @@ def fit_linear(columns: FloatArray, quality: FloatArray, recipes: Sequence[Recip
 
     Returns weights, shape (n_columns, n_models): logits are ``columns @ weights``.
     """
-    spread = _spread(columns)
     weights = np.zeros((columns.shape[1], quality.shape[1]))
     for recipe in recipes:
-        sight = np.repeat([recipe.vector, recipe.surface], [len(spread) - N_SURFACE, N_SURFACE]) * spread
+        scales = sight(columns, recipe)
         for m, observed in enumerate(~np.isnan(quality.T)):
-            slopes, intercept = fit_logistic(columns[observed, :-1] * sight, quality[observed, m], c=recipe.c)
-            weights[:, m] += np.append(slopes * sight, intercept) / len(recipes)
+            slopes, intercept = fit_logistic(columns[observed, :-1] * scales, quality[observed, m], c=recipe.c)
+            weights[:, m] += np.append(slopes * scales, intercept) / len(recipes)
     return weights
+
+
+def sight(columns: FloatArray, recipe: Recipe) -> FloatArray:
+    """Return the scales with which a recipe sees these columns, the constant one excepted: shape (n_columns - 1,)."""
+    spread = _spread(columns)
+    result: FloatArray = np.repeat([recipe.vector, recipe.surface], [len(spread) - N_SURFACE, N_SURFACE]) * spread
+    return result
 
 
 def _spread(columns: FloatArray) -> FloatArray:

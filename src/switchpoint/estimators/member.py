@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -40,6 +40,22 @@ class Member(Protocol):
     def _asdict(self) -> dict[str, Any]: ...
 
 
+@runtime_checkable
+class Joinable(Protocol):
+    """A member that can take in one more model."""
+
+    def join(self, reading: Reading, quality: FloatArray, ability: float) -> Member:
+        """Return the member with one more column; quality : shape (n_queries,); ability : where it is said to stand."""
+        ...
+
+
+def joined(member: Member, reading: Reading, quality: FloatArray, ability: float) -> Member:
+    """Return the member with one more model; raises ConfigError where it cannot have one without all being fitted."""
+    if not isinstance(member, Joinable):
+        raise ConfigError(f"{type(member).__name__} cannot take in a new model. Fit it again, or use 'factors'.")
+    return member.join(reading, quality, ability)
+
+
 class Line(NamedTuple):
     """A line of the table: where the member is, its settings, and what it is in a few words."""
 
@@ -65,6 +81,32 @@ class Line(NamedTuple):
 
 MEMBERS: dict[str, Line] = {
     "linear": Line("switchpoint.estimators.linear:Linear", "ridge logistic on embedding and surface"),
+    "surface": Line("switchpoint.estimators.linear:Linear", "logistic on the surface", {"surface_only": True}),
+    "ridge": Line("switchpoint.estimators.ridge:Ridge", "ridge regression on embedding and surface"),
+    "ngrams": Line("switchpoint.estimators.ngrams:Ngrams", "logistic on hashed words and letters"),
+    "mlp": Line("switchpoint.estimators.mlp:Mlp", "a small network shared by the models"),
+    "knn": Line("switchpoint.estimators.knn:Knn", "mean of the closest queries, shrunk"),
+    "shnitzer": Line("switchpoint.estimators.shnitzer:Shnitzer", "closest queries, believed as far as they were right"),
+    "shnitzer-s3": Line("switchpoint.estimators.shnitzer:Shnitzer", "S3 of Shnitzer et al.", {"k": 5, "s3": True}),
+    "clusters": Line("switchpoint.estimators.clusters:Clusters", "means of soft clusters, shrunk"),
+    "kinds": Line("switchpoint.estimators.clusters:Clusters", "means of the known domains, shrunk", {"domains": True}),
+    "avengers-pro": Line("switchpoint.estimators.clusters:AvengersPro", "performance-efficiency score of clusters"),
+    "avengers-pro-ranks": Line(
+        "switchpoint.estimators.clusters:AvengersPro",
+        "the same, ranked as its code does",
+        {"ranks": True, "n_clusters": 25, "top": 3},
+    ),
+    "factors": Line("switchpoint.estimators.factors:Factors", "abilities of models, traits and difficulty of texts"),
+    "factors-routellm": Line("switchpoint.estimators.routellm:Collapsed", "RouteLLM's matrix factorisation (mf)"),
+    "ranking": Line("switchpoint.estimators.ranking:Ranking", "Bradley-Terry on queries like this one"),
+    "ranking-routellm": Line(
+        "switchpoint.estimators.ranking:SimilarityElo", "RouteLLM's similarity-weighted Elo (sw_ranking)", {"tiers": 10}
+    ),
+    "hybrid-det": Line("switchpoint.estimators.hybrid:Hybrid", "as good as the reference: yes or no", {"label": "det"}),
+    "hybrid-prob": Line("switchpoint.estimators.hybrid:Hybrid", "the same, over repeated answers", {"label": "prob"}),
+    "hybrid-trans": Line(
+        "switchpoint.estimators.hybrid:Hybrid", "the same, with the tolerance that spreads most", {"label": "trans"}
+    ),
 }
 """Every member by its kind. Each passes tests/estimators/test_members.py and has a page in docs/methods."""
 

@@ -1,90 +1,145 @@
-"""Novelty: how far a query is from everything an estimator was fitted on.
+"""Novelty: how far a text is from everything that an estimator was trained on.
 
-Two views, meaning (the vector) and surface, each with centroids of the known texts. A query is as familiar as in the
-worse view, so code and foreign scripts stand out although their vectors look familiar. What counts as far is learned
-from kinds of queries that are *left out*: of a new kind, not merely another query of a known one.
+A text is familiar if it lies nearer to one of the known kinds, by the spread inside kinds, than to the middle of all
+texts, by the spread of all: the relative Mahalanobis distance (Ren et al. 2021). What "far" means is learned from kinds
+that are *left out* in turn: a query of a new kind, not merely another query of a known one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from switchpoint.core.query import BoolArray, FloatArray
-from switchpoint.estimators.neighbourhoods import kmeans
+from switchpoint.estimators.calibration import folds
+from switchpoint.estimators.logistic import sigmoid, solve
 from switchpoint.estimators.static import N_SURFACE
 
-N_CENTROIDS = 64
-N_QUANTILES = 64
+VECTOR, SURFACE = 8.0, 0.5
+"""How strongly the vector and the surface are seen; they matter only through the ridge of the spreads."""
+RIDGE = 0.15
+"""In parts of the mean variance of a column."""
+MAX_ROWS = 20_000
+"""More rows than this are thinned: a spread of a hundred columns needs no more."""
 
 
 class Novelty(NamedTuple):
-    """Centroids of the known texts, and what left-out kinds look like.
+    """Distances to the kinds of known texts, and what those of left-out kinds are.
 
-    matrix : shape (n_columns, 2 * N_CENTROIDS); the product with columns gives closeness to each centroid, in the view
-        of the vector and in the view of the surface, in comparable units.
-    surface_unit : shape (1,), what the squared length of a surface counts in those units.
-    left_out : sorted closeness of queries of kinds that the known texts did not hold, shape (n_left_out,).
-    shares : shape (n_left_out + 1,), the share of them that is closer, by place among them.
+    matrix : shape (n_columns, 2 * n_sight + n_kinds), of which the product with columns gives a text in units of the
+        spread inside kinds, in units of the spread of all texts, and minus twice its products with every kind.
+    line : shape (2,), slope and intercept of the log-odds of a left-out kind in the distance.
     """
 
     matrix: FloatArray
-    surface_unit: FloatArray
-    left_out: FloatArray
-    shares: FloatArray
+    line: FloatArray
 
     @classmethod
     def fit(cls, columns: FloatArray, kinds: Mapping[str, BoolArray], known: BoolArray) -> Self:
         """Learn from columns (of `StaticEmbedder.read`), shape (n_texts, n_columns).
 
         kinds : for each kind, which rows are of it. known : which rows the estimator was fitted on. Known kinds are
-        left out in turn; kinds that are not known are as they are. Every kind weighs the same.
+        left out in turn; kinds that are not known are as they are. Every kind weighs the same, and so do all that are
+        left out together and all that are not.
         """
-        raw = cls(_centroids(columns[known]), np.ones(1), np.zeros(0), np.ones(1))
-        views = np.concatenate([raw._left_out(columns, rows, known) for rows in kinds.values() if rows.any()])
-        centre = np.median(views, axis=0)
-        unit = 1 / np.maximum(np.subtract(*np.quantile(views, [0.75, 0.25], axis=0)), 1e-3)
-        matrix = raw.matrix * np.repeat(unit, N_CENTROIDS)
-        matrix[-1] -= np.repeat(centre * unit, N_CENTROIDS)
-        left_out = np.sort(((views - centre) * unit).min(axis=1))
-        shares = np.linspace(1, 0, len(left_out) + 1)
-        return cls(*(part.astype(np.float32) for part in (matrix, unit[1:], left_out, shares)))
+        thin = np.zeros(len(columns), dtype=bool)
+        thin[:: 1 + len(columns) // MAX_ROWS] = True
+        kinds = {name: rows & thin for name, rows in kinds.items() if (rows & thin).any()}
+        known = known & thin
+        far = [(distance, 1.0) for distance in _left_out(columns, kinds, known)]
+        near = [(distance, 0.0) for distance in _kept(columns, kinds, known)]
+        matrix = _matrix(columns, kinds, known)
+        return cls(matrix.astype(np.float32), _line(far + near).astype(np.float32))
+
+    @classmethod
+    def measured(cls, columns: FloatArray, kinds: Mapping[str, BoolArray], known: BoolArray, line: FloatArray) -> Self:
+        """Measure the known rows and take over a line that was learned before."""
+        return cls(_matrix(columns, kinds, known).astype(np.float32), line)
 
     def of(self, columns: FloatArray, products: FloatArray | None = None) -> FloatArray:
-        """Return the share of left-out queries that are closer than each text, shape (n_texts,), in [0, 1].
+        """Return how probably each text is of a new kind, before one knows how common these are; (n_texts,).
 
-        products : ``columns @ matrix``, where the caller has it already.
+        0.5 is undecided. products : ``columns @ matrix``, where the caller has it already.
         """
-        views = self._views(columns, columns @ self.matrix if products is None else products)
-        share: FloatArray = self.shares[self.left_out.searchsorted(np.minimum(views[:, 0], views[:, 1]))]
-        return share
-
-    def _views(self, columns: FloatArray, products: FloatArray) -> FloatArray:
-        """Closeness to the nearest centroid in each view, shape (n_texts, 2).
-
-        Of the vector the cosine, of the surface the negative squared distance, -|z - c|² = 2 z·c - |c|² - |z|².
-        """
-        views: FloatArray = np.maximum.reduce(products.reshape(len(products), 2, products.shape[1] // 2), axis=2)
-        surface = columns[:, -1 - N_SURFACE : -1]
-        views[:, 1] -= np.vecdot(surface, surface) * self.surface_unit
-        return views
-
-    def _left_out(self, columns: FloatArray, rows: BoolArray, known: BoolArray) -> FloatArray:
-        """Closeness of one kind to the known texts of all other kinds: quantiles, shape (N_QUANTILES, 2)."""
-        matrix = _centroids(columns[known & ~rows]) if (rows & known).any() else self.matrix
-        views = self._views(columns[rows], columns[rows] @ matrix)
-        quantiles: FloatArray = np.quantile(views, (np.arange(N_QUANTILES) + 0.5) / N_QUANTILES, axis=0)
-        return quantiles
+        distance = _distance(columns @ self.matrix if products is None else products, _sight(columns))
+        return sigmoid(distance * self.line[0] + self.line[1])
 
 
-def _centroids(columns: FloatArray) -> FloatArray:
-    """Cluster the two views apart, and place the centroids so that one product gives both."""
-    vectors, surface = columns[:, : -1 - N_SURFACE], columns[:, -1 - N_SURFACE : -1]
-    result = np.zeros((columns.shape[1], 2 * N_CENTROIDS), dtype=np.float32)
-    result[: -1 - N_SURFACE, :N_CENTROIDS] = kmeans(vectors, N_CENTROIDS, unit=True).T
-    points = kmeans(surface, N_CENTROIDS)
-    result[-1 - N_SURFACE : -1, N_CENTROIDS:] = 2 * points.T
-    result[-1, N_CENTROIDS:] = -np.square(points).sum(axis=1)
+def _sight(columns: FloatArray) -> int:
+    return int(columns.shape[1]) - 1
+
+
+def _distance(products: FloatArray, n_sight: int) -> FloatArray:
+    """Squared distance to the nearest kind, minus that to the middle of all; shape (n_texts,)."""
+    inside, outside, places = np.split(products, (n_sight, 2 * n_sight), axis=1)
+    result: FloatArray = np.vecdot(inside, inside) + places.min(axis=1) - np.vecdot(outside, outside)
     return result
+
+
+def _matrix(columns: FloatArray, kinds: Mapping[str, BoolArray], known: BoolArray) -> FloatArray:
+    """Measure the middle of each known kind and the spread around them, and the middle and the spread of all texts."""
+    scale = np.repeat([VECTOR, SURFACE], [_sight(columns) - N_SURFACE, N_SURFACE])
+    seen = columns[:, :-1] * scale
+    groups = [seen[rows] for rows in _groups(kinds, known)] or [np.zeros((1, len(scale)))]
+    middles = np.array([group.mean(axis=0) for group in groups])
+    inside = _whitening([group - middle for group, middle in zip(groups, middles, strict=True)])
+    world = [seen[rows] for rows in kinds.values()] or groups
+    middle = np.mean([group.mean(axis=0) for group in world], axis=0)
+    outside = _whitening([group - middle for group in world])
+    places = middles @ inside
+    constant = np.concatenate([np.zeros(len(scale)), -middle @ outside, np.square(places).sum(axis=1)])
+    return np.vstack([np.hstack([inside, outside, -2 * inside @ places.T]) * scale[:, None], constant])
+
+
+def _groups(kinds: Mapping[str, BoolArray], known: BoolArray) -> list[BoolArray]:
+    """Return the known rows of each kind, and those of no kind as one more."""
+    named = np.zeros(len(known), dtype=bool)
+    for rows in kinds.values():
+        named |= rows
+    return [group for group in (*(rows & known for rows in kinds.values()), known & ~named) if group.any()]
+
+
+def _whitening(groups: Sequence[FloatArray]) -> FloatArray:
+    """Return W of shape (n_sight, n_sight), ``W Wᵀ`` the inverse of the mean second moment of the groups, ridged."""
+    n_sight = groups[0].shape[1]
+    spread = np.mean([group.T @ group / len(group) for group in groups], axis=0)
+    ridge = RIDGE * np.trace(spread) / n_sight + 1e-9
+    root: FloatArray = np.linalg.cholesky(np.linalg.inv(spread + ridge * np.eye(n_sight)))
+    return root
+
+
+def _left_out(columns: FloatArray, kinds: Mapping[str, BoolArray], known: BoolArray) -> Iterator[FloatArray]:
+    """Yield the distances of each kind's rows to the known rows of all others, in a world without that kind."""
+    for name, rows in kinds.items():
+        others = {other: mask for other, mask in kinds.items() if other != name}
+        if (known & ~rows).any():
+            yield _distance(columns[rows] @ _matrix(columns, others, known & ~rows), _sight(columns))
+
+
+def _kept(columns: FloatArray, kinds: Mapping[str, BoolArray], known: BoolArray) -> Iterator[FloatArray]:
+    """Yield the distances of each known kind's rows to known rows that they are not among, but their kind is."""
+    rows = np.flatnonzero(known)
+    distance = np.full(len(columns), np.nan)
+    for train, test in folds(len(rows)):
+        fitted = np.zeros(len(columns), dtype=bool)
+        fitted[rows[train]] = True
+        distance[rows[test]] = _distance(columns[rows[test]] @ _matrix(columns, kinds, fitted), _sight(columns))
+    yield from (distance[group] for group in _groups(kinds, known))
+
+
+def _line(groups: list[tuple[FloatArray, float]]) -> FloatArray:
+    """Fit the odds of a left-out kind; all novel where nothing was left out or nothing kept."""
+    found = [(distance[~np.isnan(distance)], far) for distance, far in groups]
+    found = [(distance, far) for distance, far in found if len(distance)]
+    if {far for _, far in found} != {0.0, 1.0}:
+        return np.array([0.0, -50.0 if any(far == 0.0 for _, far in found) else 50.0])
+    x = np.concatenate([distance for distance, _ in found])
+    far = np.concatenate([np.full(len(distance), side) for distance, side in found])
+    sides = {side: sum(1 for _, each in found if each == side) for side in (0.0, 1.0)}
+    weight = np.concatenate([np.full(len(distance), 1 / len(distance) / sides[side]) for distance, side in found])
+    centre, spread = x.mean(), x.std() + 1e-9
+    rows = np.column_stack([(x - centre) / spread, np.ones(len(x))])
+    slope, intercept = solve(rows, far, ridge=np.array([1.0, 1e-6]), weight=weight * len(x) / 2)
+    return np.array([slope / spread, intercept - slope * centre / spread])

@@ -18,11 +18,13 @@ class Reading:
     texts : the routed text of each.
     columns : vector, surface and a 1 of each, shape (n_queries, n_columns), as a reader makes them.
     kinds : the domain of each where it is known, which is in training only; else empty.
+    cost_usd : what each model's answer cost, shape (n_queries, n_models), NaN is unknown; in training only, else None.
     """
 
     texts: tuple[str, ...]
     columns: FloatArray
     kinds: tuple[str, ...] = ()
+    cost_usd: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -41,4 +43,5 @@ class Reading:
         """Return these rows, in this order."""
         index = np.arange(len(self.columns))[np.asarray(rows)]
         kinds = tuple(self.kinds[i] for i in index) if self.kinds else ()
-        return Reading(tuple(self.texts[i] for i in index), self.columns[index], kinds)
+        cost_usd = None if self.cost_usd is None else self.cost_usd[index]
+        return Reading(tuple(self.texts[i] for i in index), self.columns[index], kinds, cost_usd)

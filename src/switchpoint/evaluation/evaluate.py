@@ -2,123 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from time import perf_counter
 
 import numpy as np
 
 from switchpoint.core.errors import DataError
-from switchpoint.core.estimate import Estimates, Prediction
 from switchpoint.core.outcome import Outcomes
-from switchpoint.core.protocols import Estimator, Policy
+from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import FloatArray, IntArray, Query
-from switchpoint.estimators.length import PromptLength
-from switchpoint.evaluation.baselines import best_single, cheapest
-from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, difference, intervals, mean_of
+from switchpoint.estimators.calibration import FOLDS
+from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, Statistic, difference, intervals, mean_of, ratio_of
+from switchpoint.evaluation.bout import bout_of
+from switchpoint.evaluation.ceiling import ceiling
 from switchpoint.evaluation.family import family
-from switchpoint.evaluation.metrics import best_columns, brier_score_loss, expected_calibration_error
-from switchpoint.evaluation.replay import OnKnownGround, Played, always, choose, estimates, mixed, played
+from switchpoint.evaluation.metrics import (
+    brier_score_loss,
+    expected_calibration_error,
+    optimality,
+    routerarena_score,
+)
+from switchpoint.evaluation.reliability import reliability
+from switchpoint.evaluation.replay import Played
 from switchpoint.evaluation.report import Evaluation, Point
-from switchpoint.evaluation.two_model import Pair, TwoModel, pair_of, two_model
-from switchpoint.routers.policies import MaxUtility
+from switchpoint.evaluation.robustness import robustness
 
 TIMED = 200
 """So many decisions are timed."""
-
-
-@dataclass(frozen=True, slots=True)
-class BestUnless:
-    """The highest predicted quality, but `default` unless a gain over it is predicted; an unknown gain is none."""
-
-    default: str
-
-    def __call__(self, seen: Estimates) -> tuple[IntArray, FloatArray]:
-        """Return the chosen columns, probability 1."""
-        default = seen.models.index(self.default)
-        best = MaxUtility(np.inf)(seen)[0]
-        gains = seen.quality[np.arange(len(best)), best] > seen.quality[:, default]
-        return np.where(gains, best, default), np.ones(len(best))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bout:
-    """A router and its baselines on the same queries.
-
-    train : of the models of the test; None where nothing was trained on.
-    best : the best single model, None where nothing says which it is.
-    """
-
-    test: Outcomes
-    train: Outcomes | None
-    prediction: Prediction
-    pair: Pair | None
-    best: str | None
-
-    @property
-    def expected_cost_usd(self) -> FloatArray:
-        """Mean cost of each model, of the training or else of the test; shape (n_models,)."""
-        return (self.test if self.train is None else self.train).mean_cost_usd()
-
-    @property
-    def seen(self) -> Estimates:
-        """What the router's policies see."""
-        return estimates(self.prediction, self.test, self.expected_cost_usd)
-
-    def operating_point(self) -> Policy:
-        """What the router does by itself: the best model by its own estimates, guarded by the best single one."""
-        return MaxUtility(np.inf) if self.best is None else OnKnownGround(BestUnless(self.best), self.best)
-
-    def games(self) -> dict[str, Played]:
-        """Play the router at its operating point, and every baseline that there is."""
-        test = self.test
-        games = {"router": played(test, choose(self.operating_point(), self.seen))}
-        if self.best is not None:
-            games["best_single"] = always(test, self.best)
-        low = cheapest(test.models, self.expected_cost_usd) or (self.pair and self.pair.weak)
-        if low is not None:
-            games["cheapest"] = always(test, low)
-        games["random"] = mixed(test)
-        length = self._by_length()
-        if length is not None:
-            by_length = estimates(length.predict(test.queries), test, self.expected_cost_usd)
-            games["length"] = played(test, choose(MaxUtility(np.inf), by_length))
-        games["oracle"] = played(test, best_columns(test))
-        return games
-
-    def view(self, resamples: int, seed: int) -> TwoModel | None:
-        """Measure the two-model view, where there is a pair."""
-        if self.pair is None:
-            return None
-        mean = self.prediction.mean
-        gain = mean[:, self.test.column(self.pair.strong)] - mean[:, self.test.column(self.pair.weak)]
-        return two_model(self.test, gain, self.pair, resamples, seed)
-
-    def notes(self, games: Mapping[str, Played], view: TwoModel | None) -> Iterator[str]:
-        """Say what a reader must know to read the figures."""
-        if self.best is None:
-            yield "The best single model is unknown: there are no training outcomes, and no strong model was named."
-        elif self.train is None:
-            yield f"No training outcomes: the best single model is taken to be the strong one, {self.best}."
-        unpriced = [m for m, cost in zip(self.test.models, self.test.mean_cost_usd(), strict=True) if np.isnan(cost)]
-        if unpriced:
-            which = "any model" if len(unpriced) == len(self.test.models) else ", ".join(unpriced)
-            yield f"No cost is on record for {which}: what depends on it is unknown."
-        elif self.train is None:
-            yield "Expected costs are the mean costs of the test: there are no training outcomes to take them from."
-        if self.pair is not None and view is None:
-            yield f"{self.pair.strong} is not better than {self.pair.weak} here: there is no gap to recover."
-        lost = int(np.isnan(games["router"].quality).sum())
-        if lost:
-            yield f"{lost} of the router's {len(self.test)} choices were not observed; they count nowhere."
-
-    def _by_length(self) -> PromptLength | None:
-        if self.train is not None:
-            return PromptLength().fit(self.train)
-        if self.pair is None:
-            return None
-        ability = {self.pair.weak: 0.0, self.pair.strong: 1.0}
-        return PromptLength(self.test.models, np.array([ability.get(model, 0.5) for model in self.test.models]))
 
 
 def evaluate(
@@ -132,8 +42,10 @@ def evaluate(
     probabilities: bool = True,
     train_s: float | None = None,
     n_train_removed: int = 0,
+    shake: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    groups: IntArray | None = None,
 ) -> Evaluation:
     """Measure a router that is made of this estimator of quality.
 
@@ -143,28 +55,38 @@ def evaluate(
         outcomes or predicted probabilities say which is the better one.
     probabilities : whether the predictions are meant as probabilities, so that their calibration has a meaning.
     train_s, n_train_removed : for the report.
-    resamples, seed : of the bootstrap.
+    shake : whether to measure the robustness of the decisions too, which predicts every query six times more.
+    resamples, seed, groups : of the bootstrap; `groups`, shape (n_queries,), are drawn whole.
 
-    Raises DataError when the estimator does not know a model of the test, UnknownModel for an unknown pair,
-    ConfigError for half a pair.
+    Raises DataError when the estimator does not know a model of the test or `groups` does not fit it, UnknownModel for
+    an unknown pair, ConfigError for half a pair.
     """
-    bout = _bout(_aligned(estimator, test), test, train, weak, strong, probabilities)
-    games, view, costs = bout.games(), bout.view(resamples, seed), family(bout.seen, test, bout.best)
+    if groups is not None and len(groups) != len(test):
+        raise DataError(f"{test.name}: {len(groups)} group ids do not fit {len(test)} queries. Give one for each.")
+    drawn = (resamples, seed, groups)
+    again = {"resamples": resamples, "seed": seed}
+    bout = bout_of(estimator, test, train, weak=weak, strong=strong, probabilities=probabilities)
+    games, view, costs = bout.games(), bout.view(*drawn), family(bout.seen.cautiously(), test, bout.best, seed)
     predicted = bout.prediction.mean
     return Evaluation(
         router=router,
         dataset=test.name,
         n_queries=len(test),
+        n_groups=None if groups is None else len(np.unique(groups)),
         models=test.models,
-        quality=_means({name: game.quality for name, game in games.items()}, resamples, seed),
+        quality=_means({name: game.quality for name, game in games.items()}, *drawn),
         best_single_model=bout.best,
-        cost_usd_per_1k=_means({name: game.cost_usd * 1_000 for name, game in games.items()}, resamples, seed),
-        gain_over_best_single=_gain(games, resamples, seed),
+        cost_usd_per_1k=_means({name: game.cost_usd * 1_000 for name, game in games.items()}, *drawn),
+        gain_over_best_single=_gain(games, *drawn),
         shares=_shares(test, games["router"]),
         two_model=view,
-        costs=None if costs is None else costs.measure(resamples, seed),
+        costs=None if costs is None else costs.measure(*drawn),
+        arena=_arena(test, games["router"], *drawn),
+        ceiling=ceiling(test, bout.best, groups=groups, **again) if _enough(test) else None,
         ece=expected_calibration_error(predicted, test.quality) if probabilities else None,
         brier=brier_score_loss(predicted, test.quality) if probabilities else None,
+        reliability=reliability(predicted, test.quality, test.models) if probabilities else (),
+        robustness=robustness(estimator, bout, groups=groups, **again) if shake else (),
         train_s=train_s,
         decide_us=_decide_us(estimator, test.queries),
         n_train_removed=n_train_removed,
@@ -173,51 +95,38 @@ def evaluate(
     )
 
 
-def _bout(
-    prediction: Prediction,
-    test: Outcomes,
-    train: Outcomes | None,
-    weak: str | None,
-    strong: str | None,
-    probabilities: bool,
-) -> Bout:
-    known = None if train is None else train.of(test.models)
-    told = np.full(len(test.models), np.nan)  # a mere score does not say which model is the better one
-    if known is not None:
-        told = known.mean_quality()
-    elif probabilities:
-        told = prediction.mean.mean(axis=0)
-    pair = pair_of(test.models, told, weak, strong)
-    for model in pair or ():
-        test.column(model)
-    best = best_single(known) if known is not None else (pair and pair.strong)
-    return Bout(test=test, train=known, prediction=prediction, pair=pair, best=best)
-
-
-def _aligned(estimator: Estimator, test: Outcomes) -> Prediction:
-    """Predict for the test, columns in its order."""
-    unknown = [model for model in test.models if model not in estimator.models_]
-    if unknown:
-        raise DataError(
-            f"{test.name}: the router knows nothing of {', '.join(unknown)}. Train on outcomes that have them, or "
-            f"choose among {', '.join(estimator.models_)} with --models."
-        )
-    columns = [estimator.models_.index(model) for model in test.models]
-    made = estimator.predict(test.queries)
-    std = None if made.std is None else made.std[:, columns]
-    return Prediction(mean=made.mean[:, columns], std=std, novelty=made.novelty)
-
-
-def _means(values: Mapping[str, FloatArray], resamples: int, seed: int) -> dict[str, Interval | None]:
+def _means(
+    values: Mapping[str, FloatArray], resamples: int, seed: int, groups: IntArray | None
+) -> dict[str, Interval | None]:
     n_queries = len(next(iter(values.values())))
     known = {name: mean_of(value) for name, value in values.items() if not np.isnan(value).all()}
-    return {name: None for name in values} | dict(intervals(known, n_queries, resamples, seed))
+    return {name: None for name in values} | dict(intervals(known, n_queries, resamples, seed, groups))
 
 
-def _gain(games: Mapping[str, Played], resamples: int, seed: int) -> Interval | None:
+def _gain(games: Mapping[str, Played], resamples: int, seed: int, groups: IntArray | None) -> Interval | None:
     if "best_single" not in games:
         return None
-    return difference(games["router"].quality, games["best_single"].quality, seed=seed, resamples=resamples)
+    router, best = games["router"].quality, games["best_single"].quality
+    return difference(router, best, seed=seed, resamples=resamples, groups=groups)
+
+
+def _arena(
+    test: Outcomes, game: Played, resamples: int, seed: int, groups: IntArray | None
+) -> dict[str, Interval | None]:
+    """Measure RouterArena's figures of the router's own choices; None where too little is known."""
+    quality, usd = mean_of(game.quality), mean_of(game.cost_usd * 1_000)
+    parts = optimality(test, game.columns)
+    statistics: dict[str, Statistic] = {
+        "routerarena_score": lambda drawn: routerarena_score(quality(drawn), usd(drawn))
+    }
+    statistics |= {name: ratio_of(*part) for name, part in parts.items()}
+    found = intervals(statistics, len(test), resamples, seed, groups)
+    return {name: None if np.isnan(figure.value) else figure for name, figure in found.items()}
+
+
+def _enough(test: Outcomes) -> bool:
+    """Whether a ceiling can be cross-fitted: a query for each fold, and something observed."""
+    return len(test) >= FOLDS and not np.isnan(test.quality).all()
 
 
 def _shares(test: Outcomes, game: Played) -> dict[str, float]:

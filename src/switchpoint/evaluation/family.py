@@ -1,55 +1,40 @@
 """The family of a router: all its operating points between always the cheapest and always the best, in dollars.
 
-One set of estimates, one policy, many willingnesses to pay; the points and every mix of them form the hull that AIQ
-and the cost of near-best quality are read from.
+One set of estimates, one policy, every willingness to pay (the frontier); the points and every mix of them form the
+hull that AIQ, the cost of near-best quality and the leaderboards' figures are read from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from switchpoint.core.estimate import Estimates
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Policy
-from switchpoint.core.query import FloatArray
+from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, interval, mean_of, resampled
-from switchpoint.evaluation.curve import Hull, cost_quality_curve
-from switchpoint.evaluation.metrics import aiq
-from switchpoint.evaluation.replay import OnKnownGround, always, choose, played
+from switchpoint.evaluation.curve import Hull
+from switchpoint.evaluation.frontier import Frontier, frontier, upper_hulls
+from switchpoint.evaluation.metrics import aiq, cost_save, pareto_dist, perf_gain
+from switchpoint.evaluation.replay import OnKnownGround
 from switchpoint.evaluation.two_model import Line, line
 from switchpoint.routers.policies import MaxUtility
 
-POINTS = 99
-"""Operating points between the two ends."""
+RESAMPLED = 500
+"""Points of a frontier that are resampled: the corners of its hull, which give the figures, and evenly many others."""
 
 NEAR_BEST = 0.98
 """Part of the best single model's quality whose price is asked."""
 
-MAX_TIES = 2_000_000
-"""Bounds the memory of looking for operating points."""
+SHUFFLES = 20
+"""Times that the estimates are dealt out to other queries, to see what a family gains by luck."""
 
 GRID = 101
 """Points of a curve that is drawn."""
 
-
-def willingnesses(seen: Estimates, points: int = POINTS) -> FloatArray:
-    """Return operating points in USD per point of quality, ascending from 0 to infinity, at most `points` + 2 of them.
-
-    Where two models are equally good for some query the choice changes; the points lie between quantiles of these, so
-    that neighbours choose differently, none is on an edge, and no scale has to be guessed.
-    """
-    # Long batches are thinned: quantiles of a million ties do not need the rest.
-    pairs = len(seen.models) ** 2
-    rows = slice(None, None, 1 + len(seen.quality) * pairs // MAX_TIES)
-    quality, cost = seen.quality[rows], seen.cost_usd[rows]
-    gain = quality[:, :, None] - quality[:, None, :]
-    dearer = cost[:, :, None] - cost[:, None, :]
-    worth_it = (gain > 0) & (dearer > 0)
-    ties = dearer[worth_it] / gain[worth_it]
-    edges = np.unique(np.quantile(ties, np.linspace(0, 1, points + 1))) if len(ties) else np.empty(0)
-    return np.concatenate([[0.0], np.sqrt(edges[:-1] * edges[1:]), [np.inf]])
+FIGURES = ("aiq", "near_best_ratio", "cost_save", "perf_gain")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +44,10 @@ class Costs:
     aiq_single_models : of drawing single models without looking at the query; a router has value only above it.
     near_best_ratio : lowest cost of 98 % of the best single model's quality, in parts of that model's cost.
     near_best_ratio_single_models : the same by drawing single models without looking at the query.
+    aiq_shuffled, near_best_ratio_shuffled : the mean, and the range of 95 %, of the same estimates dealt out to other
+        queries. They know nothing, yet a hull picks the lucky ones of many points: only what lies beyond is knowledge.
+    perf_gain, cost_save, pareto_dist : see `switchpoint.evaluation.metrics`; the joint front is that of the router's
+        operating points and of the single models.
     curve, single_curve : quality against mean cost in USD.
     """
 
@@ -66,76 +55,95 @@ class Costs:
     aiq_single_models: Interval
     near_best_ratio: Interval
     near_best_ratio_single_models: Interval
+    aiq_shuffled: Interval
+    near_best_ratio_shuffled: Interval
+    perf_gain: Interval
+    cost_save: Interval
+    pareto_dist: float
     curve: Line
     single_curve: Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Quality and cost of every operating point on every query, both of shape (n_queries, n_points).
+    """Every operating point of a router on recorded outcomes, and the two ends that need no estimate.
 
-    single_quality, single_cost_usd : the same of every single model, shape (n_queries, n_models).
-    best : column of the best single model, None where none was chosen.
+    cheapest : column of the cheapest model. best : of the best single model, None where none was chosen.
+    shuffled : `FIGURES` of the estimates dealt out to other queries, shape (n_shuffles, n_figures).
     """
 
-    quality: FloatArray
-    cost_usd: FloatArray
-    single_quality: FloatArray
-    single_cost_usd: FloatArray
+    points: Frontier
+    outcomes: Outcomes
+    cheapest: int
     best: int | None
+    shuffled: FloatArray
 
-    def measure(self, resamples: int = RESAMPLES, seed: int = 0) -> Costs:
+    def measure(self, resamples: int = RESAMPLES, seed: int = 0, groups: IntArray | None = None) -> Costs:
         """Measure all that the family says, on the same resamples."""
-        singles = mean_of(self.single_cost_usd)(np.ones((1, len(self.quality))))[0]
-        costs = np.linspace(singles.min(), singles.max(), GRID)
-        statistics = {
-            "aiq": self.aiqs,
-            "aiq_single_models": self.single_aiqs,
-            "near_best_ratio": lambda drawn: self._near_best(drawn, self._hulls(drawn)),
-            "near_best_ratio_single_models": lambda drawn: self._near_best(drawn, self._single_hulls(drawn)),
-            "curve": lambda drawn: _heights(costs, self._hulls(drawn)),
-            "single_curve": lambda drawn: _heights(costs, self._single_hulls(drawn)),
-        }
-        found = resampled(statistics, len(self.quality), resamples, seed)
-        figures = {name: interval(float(v), draws) for name, (v, draws) in found.items() if v.ndim == 0}
+        costs = np.linspace(*_ends(self.outcomes.mean_cost_usd()), GRID)
+        found = resampled(
+            {
+                "router": lambda drawn: self._measured(drawn, self.hulls(drawn), costs),
+                "singles": lambda drawn: self._measured(drawn, self._single_hulls(drawn), costs),
+            },
+            len(self.outcomes),
+            resamples,
+            seed,
+            groups,
+        )
+        router, singles = (_figures(*found[name]) for name in ("router", "singles"))
+        n = len(FIGURES)
+        luck = _figures(self.shuffled.mean(axis=0), self.shuffled)
         return Costs(
-            aiq=figures["aiq"],
-            aiq_single_models=figures["aiq_single_models"],
-            near_best_ratio=figures["near_best_ratio"],
-            near_best_ratio_single_models=figures["near_best_ratio_single_models"],
-            curve=line(costs, *found["curve"]),
-            single_curve=line(costs, *found["single_curve"]),
+            aiq=router["aiq"],
+            aiq_single_models=singles["aiq"],
+            near_best_ratio=router["near_best_ratio"],
+            near_best_ratio_single_models=singles["near_best_ratio"],
+            aiq_shuffled=luck["aiq"],
+            near_best_ratio_shuffled=luck["near_best_ratio"],
+            perf_gain=router["perf_gain"],
+            cost_save=router["cost_save"],
+            pareto_dist=self.pareto_dist(),
+            curve=line(costs, *(part[..., n:] for part in found["router"])),
+            single_curve=line(costs, *(part[..., n:] for part in found["singles"])),
         )
 
-    def aiqs(self, drawn: FloatArray) -> FloatArray:
-        """Return the AIQ of the router for each row of weights, shape (n_draws,)."""
-        singles = mean_of(self.single_cost_usd)(drawn)
-        hulls = self._hulls(drawn)
-        return np.array([aiq(hull, c.min(), c.max()) for hull, c in zip(hulls, singles, strict=True)])
+    def figures(self) -> FloatArray:
+        """Return `FIGURES` of the router, shape (n_figures,)."""
+        once = np.ones((1, len(self.outcomes)))
+        found: FloatArray = self._measured(once, self.hulls(once), np.empty(0))[0]
+        return found
 
-    def single_aiqs(self, drawn: FloatArray) -> FloatArray:
-        """Return the AIQ of drawing single models without looking at the query, shape (n_draws,)."""
-        costs = mean_of(self.single_cost_usd)(drawn)
-        pairs = zip(self._single_hulls(drawn), costs, strict=True)
-        return np.array([aiq(hull, c.min(), c.max()) for hull, c in pairs])
+    def hulls(self, drawn: FloatArray) -> list[Hull]:
+        """Return the hull of the operating points and the two ends for each row of weights."""
+        ends = [self.cheapest] if self.best is None else [self.cheapest, self.best]
+        cost, quality = self.outcomes.cost_usd, self.outcomes.quality
+        return _hulls(
+            np.concatenate([self.points.mean(cost, drawn), mean_of(cost[:, ends])(drawn)], axis=1),
+            np.concatenate([self.points.mean(quality, drawn), mean_of(quality[:, ends])(drawn)], axis=1),
+        )
 
-    def _near_best(self, drawn: FloatArray, hulls: list[Hull]) -> FloatArray:
-        """Return the lowest cost of `NEAR_BEST` of the best single model's quality, in parts of its cost; (n_draws,).
-
-        NaN where no best single model was chosen or that quality is never reached.
-        """
-        if self.best is None:
-            return np.full(len(drawn), np.nan)
-        quality = mean_of(self.single_quality[:, self.best])(drawn)
-        cost: FloatArray = mean_of(self.single_cost_usd[:, self.best])(drawn)
-        reached = [hull.cost_of(NEAR_BEST * float(target)) for hull, target in zip(hulls, quality, strict=True)]
-        return np.array(reached) / cost
-
-    def _hulls(self, drawn: FloatArray) -> list[Hull]:
-        return _hulls(mean_of(self.cost_usd)(drawn), mean_of(self.quality)(drawn))
+    def pareto_dist(self) -> float:
+        """Return the mean distance of the operating points to the front that they and the single models make."""
+        outcomes = self.outcomes
+        cost, quality = self.points.mean(outcomes.cost_usd), self.points.mean(outcomes.quality)
+        known = ~(np.isnan(cost) | np.isnan(quality))
+        singles = ~np.isnan(outcomes.mean_quality())
+        others = outcomes.mean_cost_usd()[singles], outcomes.mean_quality()[singles]
+        return pareto_dist(cost[known], quality[known], *others) if known.any() else float("nan")
 
     def _single_hulls(self, drawn: FloatArray) -> list[Hull]:
-        return _hulls(mean_of(self.single_cost_usd)(drawn), mean_of(self.single_quality)(drawn))
+        return _hulls(mean_of(self.outcomes.cost_usd)(drawn), mean_of(self.outcomes.quality)(drawn))
+
+    def _measured(self, drawn: FloatArray, hulls: list[Hull], costs: FloatArray) -> FloatArray:
+        """Return `FIGURES` and the heights at these costs of each hull, shape (n_draws, n_figures + n_costs)."""
+        singles = mean_of(self.outcomes.cost_usd)(drawn)
+        best = np.full((2, len(drawn)), np.nan)
+        if self.best is not None:
+            best[0] = mean_of(self.outcomes.quality[:, self.best])(drawn)
+            best[1] = singles[:, self.best]
+        rows = zip(hulls, singles, *best, strict=True)
+        return np.array([[*_of(hull, ends, q, c), *_heights(hull, costs)] for hull, ends, q, c in rows])
 
 
 def at(willingness_usd: float, default: str | None) -> Policy:
@@ -144,37 +152,73 @@ def at(willingness_usd: float, default: str | None) -> Policy:
     return policy if default is None else OnKnownGround(policy, default)
 
 
-def family(seen: Estimates, outcomes: Outcomes, best: str | None) -> Family | None:
-    """Play every operating point; None where the cost of some model is not on record or not expected.
+def family(seen: Estimates, outcomes: Outcomes, best: str | None, seed: int = 0) -> Family | None:
+    """Return all operating points; None where the cost of some model is not on record or not expected.
 
     The two ends that need no estimate belong to the family: always the cheapest model, and always the best single one.
     """
-    if np.isnan(outcomes.mean_cost_usd()).any() or np.isnan(seen.cost_usd).any():
+    costs = outcomes.mean_cost_usd()
+    if np.isnan(costs).any() or np.isnan(seen.cost_usd).any():
         return None
-    games = [played(outcomes, choose(at(float(w), best), seen)) for w in willingnesses(seen)]
-    cheapest = outcomes.models[int(outcomes.mean_cost_usd().argmin())]
-    games += [always(outcomes, model) for model in dict.fromkeys((cheapest, best)) if model is not None]
-    return Family(
-        quality=np.stack([game.quality for game in games], axis=1),
-        cost_usd=np.stack([game.cost_usd for game in games], axis=1),
-        single_quality=outcomes.quality,
-        single_cost_usd=outcomes.cost_usd,
+    points = frontier(seen, best)
+    found = Family(
+        points=points.at(_kept(points, outcomes)),
+        outcomes=outcomes,
+        cheapest=int(costs.argmin()),
         best=None if best is None else outcomes.column(best),
+        shuffled=np.empty((0, len(FIGURES))),
     )
+    random = np.random.default_rng(seed)
+    dealt = (_dealt(seen, random.permutation(len(outcomes))) for _ in range(SHUFFLES))
+    luck = [replace(found, points=frontier(other, best)).figures() for other in dealt]
+    return replace(found, shuffled=np.array(luck))
 
 
-def _heights(costs: FloatArray, hulls: list[Hull]) -> FloatArray:
-    """Return the height of each hull at these costs, shape (n_hulls, n_costs); left of a hull, its first height."""
-    return np.array([np.interp(costs, hull.cost_usd, hull.quality) for hull in hulls])
+def _dealt(seen: Estimates, order: IntArray) -> Estimates:
+    """Give each query what is estimated of another one; expected costs stay."""
+    novelty = None if seen.novelty is None else seen.novelty[order]
+    return seen._replace(quality=seen.quality[order], novelty=novelty)
+
+
+def _kept(points: Frontier, outcomes: Outcomes) -> IntArray:
+    """Return the points to resample: first, last, the corners of the observed hull, and others evenly between."""
+    evenly = np.linspace(0, len(points) - 1, min(len(points), RESAMPLED)).round().astype(np.intp)
+    cost, quality = points.mean(outcomes.cost_usd), points.mean(outcomes.quality)
+    start, moves = upper_hulls(*_usable(cost[None], quality[None]))
+    return np.unique(np.concatenate([evenly, start, moves.after]))
 
 
 def _hulls(cost_usd: FloatArray, quality: FloatArray) -> list[Hull]:
-    return [_hull(*points) for points in zip(cost_usd, quality, strict=True)]
+    """Return the hull of the known points of each row; a small resample may hold no outcome of some model."""
+    start, moves = upper_hulls(*_usable(cost_usd, quality))
+    rows = np.arange(len(cost_usd))
+    # Steps come in order, all rows of one step together: a stable sort by row keeps each row's own order.
+    row, column = np.r_[rows, moves.row], np.r_[start, moves.after]
+    order = np.argsort(row, kind="stable")
+    corners = np.split(column[order], np.flatnonzero(np.diff(row[order])) + 1)
+    return [Hull(cost_usd=cost_usd[i, at], quality=quality[i, at]) for i, at in enumerate(corners)]
 
 
-def _hull(cost_usd: FloatArray, quality: FloatArray) -> Hull:
-    """Return the hull of the points that are known; a small resample may hold no outcome of some model."""
+def _usable(cost_usd: FloatArray, quality: FloatArray) -> tuple[FloatArray, FloatArray]:
     known = ~(np.isnan(cost_usd) | np.isnan(quality))
-    if not known.any():
-        return Hull(cost_usd=np.array([np.nan]), quality=np.array([np.nan]))
-    return cost_quality_curve(cost_usd[known], quality[known])
+    return np.where(known, cost_usd, np.inf), np.where(known, quality, 0.0)
+
+
+def _of(hull: Hull, costs: FloatArray, best_quality: float, best_cost_usd: float) -> list[float]:
+    """Return `FIGURES` of one hull; NaN where no best single model was chosen or nothing is known."""
+    near = hull.cost_of(NEAR_BEST * best_quality) / best_cost_usd if best_cost_usd > 0 else float("nan")
+    gain = perf_gain(hull, best_quality)
+    return [aiq(hull, *_ends(costs)), near, cost_save(hull, best_quality, best_cost_usd), gain]
+
+
+def _heights(hull: Hull, costs: FloatArray) -> FloatArray:
+    """Return the height of a hull at these costs; left of it, its first height."""
+    return np.interp(costs, hull.cost_usd, hull.quality)
+
+
+def _ends(costs: FloatArray) -> tuple[float, float]:
+    return float(costs.min()), float(costs.max())
+
+
+def _figures(values: FloatArray, draws: FloatArray) -> dict[str, Interval]:
+    return {name: interval(float(values[i]), draws[:, i]) for i, name in enumerate(FIGURES)}

@@ -6,6 +6,9 @@ curve works on the last axis and so on many resamples at once.
 
 from __future__ import annotations
 
+from math import isclose
+from typing import NamedTuple
+
 import numpy as np
 
 from switchpoint.core.outcome import Outcomes
@@ -13,6 +16,13 @@ from switchpoint.core.query import BoolArray, FloatArray, IntArray
 from switchpoint.evaluation.curve import Curve, Hull, cost_quality_curve
 
 ECE_BINS = 15
+
+CORRECT = 0.5
+"""A fractional quality of so much or more counts as a right answer, where a metric knows right and wrong only."""
+
+ARENA_BETA = 0.1
+ARENA_LOW_USD, ARENA_HIGH_USD = 0.0044, 200.0
+"""RouterArena's range of dollars per 1,000 queries: costs beyond either end count as the end."""
 
 
 def pgr(curve: Curve) -> FloatArray:
@@ -93,6 +103,102 @@ def best_columns(outcomes: Outcomes) -> IntArray:
     cost = np.nan_to_num(outcomes.cost_usd, nan=np.finfo(float).max)
     columns: IntArray = np.where(best, cost, np.inf).argmin(axis=1)
     return columns
+
+
+def perf_gain(hull: Hull, best_quality: float) -> float:
+    """Highest quality of any operating point over that of the best single model, in parts of the latter.
+
+    The point is picked on the very queries that it is measured on, so this flatters; NaN if the best model's is 0.
+
+    Source: PerfGain of LLMRouterBench (2026).
+    """
+    return float(hull.quality[-1]) / best_quality - 1 if best_quality > 0 else float("nan")
+
+
+def cost_save(hull: Hull, best_quality: float, best_cost_usd: float) -> float:
+    """Largest saving at the best single model's quality or more, in parts of its cost; NaN where none reaches it.
+
+    Source: CostSave of LLMRouterBench (2026). Differs: on the hull, as AIQ, so random mixes of points count too.
+    """
+    cost = hull.cost_of(best_quality)
+    if not best_cost_usd > 0:
+        return float("nan")
+    # The same mean, added up in another order, is no saving.
+    return 0.0 if isclose(cost, best_cost_usd, rel_tol=1e-9) else 1 - cost / best_cost_usd
+
+
+def pareto_dist(
+    cost_usd: FloatArray, quality: FloatArray, other_cost_usd: FloatArray, other_quality: FloatArray
+) -> float:
+    """Mean distance of a router's points, shape (n_points,), to the nearest point of the joint Pareto front.
+
+    The front is what nothing dominates among these points and the others', shape (n_others,). Cost and quality are
+    each divided by their range over all of them first; an axis without a range counts nothing. 0 is on the front.
+
+    Source: ParetoDist of LLMRouterBench (2026), whose normalisation is not on record here.
+    """
+    points = np.stack([np.r_[cost_usd, other_cost_usd], np.r_[quality, other_quality]], axis=1)
+    span = np.ptp(points, axis=0)
+    points = (points - points.min(axis=0)) / np.where(span > 0, span, 1.0)
+    order = np.lexsort((-points[:, 1], points[:, 0]))
+    heights = points[order, 1]
+    front = points[order[heights > np.r_[-np.inf, np.maximum.accumulate(heights)[:-1]]]]
+    nearest = [np.sqrt(((front - point) ** 2).sum(axis=1).min()) for point in points[: len(cost_usd)]]
+    return float(np.mean(nearest))
+
+
+def routerarena_score(
+    quality: FloatArray | float, cost_usd_per_1k: FloatArray | float, beta: float = ARENA_BETA
+) -> FloatArray:
+    """RouterArena's score: (1 + beta) A C / (beta A + C) of quality A and cheapness C; any one shape.
+
+    C = log2(200 / c) / log2(200 / 0.0044), c in USD per 1,000 queries, held inside that range. A weighted harmonic
+    mean with 10 parts of quality and one of cheapness, at the default beta. 0 where both are 0.
+
+    Source: RouterArena (Lu et al. 2025).
+    """
+    cost = np.clip(np.asarray(cost_usd_per_1k, dtype=float), ARENA_LOW_USD, ARENA_HIGH_USD)
+    cheapness = np.log2(ARENA_HIGH_USD / cost) / np.log2(ARENA_HIGH_USD / ARENA_LOW_USD)
+    accuracy = np.asarray(quality, dtype=float)
+    below = beta * accuracy + cheapness
+    return np.asarray((1 + beta) * accuracy * cheapness / np.where(below > 0, below, 1.0))
+
+
+class Parts(NamedTuple):
+    """A ratio, query by query: the sum of `above` by the sum of `below`; both (n_queries,), NaN counts nowhere."""
+
+    above: FloatArray
+    below: FloatArray
+
+
+def optimality(outcomes: Outcomes, columns: IntArray) -> dict[str, Parts]:
+    """Return RouterArena's three optimality scores of choices, shape (n_queries,), as ratios.
+
+    opt_sel : of the queries that some model answers right, the share that went to the cheapest of those.
+    opt_acc : quality reached on these queries by the quality that was possible.
+    opt_cost : cost of the cheapest right model by the cost paid, over the queries that were answered right.
+
+    A query counts nowhere where the chosen model was not observed; not in opt_sel and opt_cost where the cost of a
+    right model is unknown.
+
+    Source: RouterArena (Lu et al. 2025), as mended later: its first form left wrong answers out, so that opt_acc was 1
+    by construction. Differs: a fractional quality of `CORRECT` or more is right, and equal costs are equally cheap.
+    """
+    rows = np.arange(len(columns))
+    right = np.nan_to_num(outcomes.quality, nan=-1.0) >= CORRECT
+    chosen = outcomes.quality[rows, columns]
+    counts = right.any(axis=1) & ~np.isnan(chosen)
+    cost = np.where(right, outcomes.cost_usd, np.inf)  # NaN stays where a right model's cost is unknown
+    least = cost.min(axis=1)
+    priced, right_here = counts & ~np.isnan(least), right[rows, columns]
+    paid = outcomes.cost_usd[rows, columns]
+    hit = right_here & (paid <= least)
+    best = np.nan_to_num(outcomes.quality, nan=-1.0).max(axis=1)
+    return {
+        "opt_sel": Parts(np.where(priced, hit, np.nan), np.where(priced, 1.0, np.nan)),
+        "opt_acc": Parts(np.where(counts, chosen, np.nan), np.where(counts, best, np.nan)),
+        "opt_cost": Parts(np.where(priced & right_here, least, np.nan), np.where(priced & right_here, paid, np.nan)),
+    }
 
 
 def brier_score_loss(predicted: FloatArray, observed: FloatArray) -> float:

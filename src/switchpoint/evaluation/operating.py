@@ -12,16 +12,14 @@ from switchpoint.core.errors import ConfigError, DataError
 from switchpoint.core.estimate import Estimates
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Policy
-from switchpoint.core.query import FloatArray
+from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, Statistic, intervals, mean_of
 from switchpoint.evaluation.curve import Ranking
-from switchpoint.evaluation.family import at, willingnesses
+from switchpoint.evaluation.family import at
+from switchpoint.evaluation.frontier import frontier
 from switchpoint.evaluation.replay import choose, played
 from switchpoint.evaluation.two_model import Pair
 from switchpoint.routers.policies import StrongIfWorth, win_rate
-
-SWEEP = 399
-"""Operating points tried between the cheapest and the best, for more than two models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +87,13 @@ def operating_point(
     pair: Pair | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    groups: IntArray | None = None,
 ) -> OperatingPoint:
-    """Find the setting that meets the target: exactly, over every cut, for a pair; else over `SWEEP` points.
+    """Find the setting that meets the target, exactly: over every cut for a pair, else over the whole frontier.
 
     best_single : the standard of quality, and the default model for queries on unknown ground (a threshold, which only
         orders, has none).
+    groups : of the bootstrap, shape (n_queries,); by default every query by itself.
     A share is met as nearly as ties allow, a quality at the lowest cost or share, a cost with the highest quality.
     Raises ConfigError where no setting meets the target, or it needs a pair or costs that are not there.
     """
@@ -110,7 +110,7 @@ def operating_point(
         "ratio": partial(_ratio, game.quality, singles),
         "usd": mean_of(game.cost_usd * 1_000),
     }
-    found = intervals(statistics, len(outcomes), resamples, seed)
+    found = intervals(statistics, len(outcomes), resamples, seed, groups)
     return OperatingPoint(
         setting="willingness_usd" if pair is None else "threshold",
         value=value,
@@ -143,11 +143,13 @@ def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair) -> _Swept:
 
 
 def _willingness_sweep(seen: Estimates, outcomes: Outcomes, default: str) -> _Swept:
-    values = willingnesses(seen, SWEEP)
-    games = [played(outcomes, choose(at(float(value), default), seen)) for value in values]
-    quality = np.array([np.nanmean(game.quality) for game in games])
-    cost = np.array([np.nan if np.isnan(game.cost_usd).all() else np.nanmean(game.cost_usd) for game in games])
-    return _Swept(values, np.full(len(values), np.nan), quality, cost)
+    points = frontier(seen, default)
+    return _Swept(
+        points.willingness_usd,
+        np.full(len(points), np.nan),
+        points.mean(outcomes.quality),
+        points.mean(outcomes.cost_usd),
+    )
 
 
 def _meet(swept: _Swept, target: Target, best: float) -> int:

@@ -69,6 +69,7 @@ def estimates(prediction: Prediction, outcomes: Outcomes, cost_usd: FloatArray) 
         quality=prediction.mean,
         quality_std=prediction.std,
         novelty=prediction.novelty,
+        proven=prediction.proven,
         cost_usd=np.broadcast_to(cost_usd, prediction.mean.shape),
         eligible=np.ones(prediction.mean.shape, dtype=bool),
         draw=np.array([query.draw for query in outcomes.queries]),

@@ -11,7 +11,7 @@ import numpy as np
 
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.outcome import Outcomes
-from switchpoint.core.query import FloatArray
+from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.evaluation.baselines import random_apgr
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, Statistic, interval, resampled
 from switchpoint.evaluation.curve import Ranking
@@ -77,7 +77,12 @@ def pair_of(models: tuple[str, ...], quality: FloatArray, weak: str | None, stro
 
 
 def two_model(
-    test: Outcomes, score: FloatArray, pair: Pair, resamples: int = RESAMPLES, seed: int = 0
+    test: Outcomes,
+    score: FloatArray,
+    pair: Pair,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    groups: IntArray | None = None,
 ) -> TwoModel | None:
     """Measure an order of the queries by `score`, shape (n_queries,): the predicted gain of the strong model.
 
@@ -90,7 +95,8 @@ def two_model(
     if not len(rows) or not strong.mean() > weak.mean():
         return None
     rankings = {"": Ranking(score[rows]), "length": Ranking(_lengths(both)), "oracle": Ranking(strong - weak)}
-    found = resampled(_statistics(rankings, weak, strong), len(rows), resamples, seed)
+    groups = None if groups is None else groups[rows]
+    found = resampled(_statistics(rankings, weak, strong), len(rows), resamples, seed, groups)
     figures = {name: interval(float(v), draws) for name, (v, draws) in found.items() if v.ndim == 0}
     return TwoModel(
         weak=pair.weak,

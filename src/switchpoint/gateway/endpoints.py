@@ -64,10 +64,11 @@ class Endpoints:
         return _json(self.listing.one(request.path_params["name"]))
 
     async def route(self, request: Request) -> Response:
-        """Decide without calling anything; nothing is recorded."""
+        """Decide as a call would, without calling the model that was chosen; nothing is recorded."""
         body = text_as_messages(await self._body(request))
         asked = read_request(body, request.scope["headers"], self.engine.catalog.ids)
-        decision = self.engine.decide(self.routing.resolve(asked.route), asked.query)
+        strategy = self.routing.resolve(asked.route)
+        decision = self.engine.decide(strategy, await self.engine.prepare(strategy, asked.query))
         return _json(
             {
                 "object": "switchpoint.route",

@@ -10,6 +10,7 @@ from switchpoint.core.outcome import Outcomes
 from switchpoint.evaluation.evaluate import evaluate
 from switchpoint.evaluation.report import Evaluation
 from switchpoint.learning.datasets import Folder, Split, read, read_many, without_overlap
+from switchpoint.learning.leaks import groups
 from switchpoint.learning.routers import make_router, options, recipe
 
 Say = Callable[[str], None]
@@ -25,13 +26,16 @@ def assess(
     models: Sequence[str] | None = None,
     weak: str | None = None,
     strong: str | None = None,
+    shake: bool = False,
+    by_group: bool = False,
     say: Say = lambda text: None,
 ) -> Evaluation:
     """Evaluate a router by name on one folder, trained on others where it learns.
 
     Training rows whose text stands in the test are removed first. Models are those of the test that the training has
-    outcomes of too; without training data and without `models`, the named pair. `say` is told what a person should
-    know meanwhile.
+    outcomes of too; without training data and without `models`, the named pair. `shake` measures the robustness of
+    the decisions too; `by_group` draws near-duplicate groups of test queries for the intervals. `say` is told what a
+    person should know meanwhile.
 
     Raises DataError, ConfigError or UnknownModel.
     """
@@ -43,7 +47,7 @@ def assess(
     if train:
         known, removed = without_overlap(read_many(train, train_split, say=say), tested)
         say(f"{removed} training rows whose text stands in the test were removed; {len(known)} are left.")
-        known, tested = _common(known, tested, say)
+        known, tested = with_common_models(known, tested, say)
     start = perf_counter()
     estimator = make_router(router, known, options(tested.models, weak, strong))
     seconds = perf_counter() - start
@@ -57,10 +61,12 @@ def assess(
         probabilities=found.probabilities,
         train_s=seconds if found.learns else None,
         n_train_removed=removed,
+        shake=shake,
+        groups=groups(tested) if by_group else None,
     )
 
 
-def _common(train: Outcomes, test: Outcomes, say: Say) -> tuple[Outcomes, Outcomes]:
+def with_common_models(train: Outcomes, test: Outcomes, say: Say) -> tuple[Outcomes, Outcomes]:
     """Return both with the models that both have outcomes of, in the order of the test."""
     shared = [model for model in test.models if model in train.models]
     if not shared:

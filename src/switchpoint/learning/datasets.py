@@ -3,9 +3,9 @@
 A folder holds two tables, as Parquet or as JSON lines:
 
 queries   query_id, split ("train" or "test"), domain, text
-outcomes  query_id, model, score in [0, 1], cost_usd; also input_tokens, output_tokens, response, which are not needed
+outcomes  query_id, model, score in [0, 1], cost_usd; where known input_tokens, output_tokens, latency_s, response
 
-An unknown score or cost is null, never zero.
+What is unknown is null, never zero.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from switchpoint.core.errors import DataError, nearest
-from switchpoint.core.outcome import Outcomes
+from switchpoint.core.outcome import MEASURED, Outcomes
 from switchpoint.core.query import IntArray, Query
 from switchpoint.learning.tables import Problems, Table, read_table
 
@@ -63,7 +63,9 @@ def read(folder: Folder, split: Split = "all", models: Sequence[str] | None = No
     path = Path(folder)
     _check_split(split)
     queries = _queries(read_table(path, "queries", ("query_id", "split", "domain", "text")))
-    outcomes = _outcomes(path.name, queries, read_table(path, "outcomes", ("query_id", "model", "score", "cost_usd")))
+    outcomes = _outcomes(
+        path.name, queries, read_table(path, "outcomes", ("query_id", "model", "score", "cost_usd"), MEASURED)
+    )
     chosen = outcomes if models is None else outcomes.of(models)
     in_split = np.array([split in ("all", row.split) for row in queries.values()])
     observed = ~np.isnan(chosen.quality).all(axis=1)
@@ -174,6 +176,12 @@ def _outcomes(name: str, queries: Mapping[str, _Row], table: Table) -> Outcomes:
     # A null becomes NaN on the way from a list of objects to floats.
     quality[rows, columns] = np.array(table.columns["score"], dtype=float)
     cost_usd[rows, columns] = np.array(table.columns["cost_usd"], dtype=float)
+    measured: dict[str, Any] = {}
+    for column in MEASURED:
+        values = np.array(table.columns.get(column, ()), dtype=float)
+        if not np.isnan(values).all():
+            measured[column] = np.full(quality.shape, np.nan)
+            measured[column][rows, columns] = values
     return Outcomes(
         queries=tuple(Query.of(row.text, id=query_id) for query_id, row in queries.items()),
         models=models,
@@ -181,6 +189,7 @@ def _outcomes(name: str, queries: Mapping[str, _Row], table: Table) -> Outcomes:
         cost_usd=cost_usd,
         domains=tuple(row.domain for row in queries.values()),
         name=name,
+        **measured,
     )
 
 
@@ -197,6 +206,9 @@ def _check_outcomes(table: Table, queries: Mapping[str, _Row]) -> None:
         elif (query_id, model) in seen:
             problems.add(number, "model", f"a second outcome of {model!r} on query {query_id!r}")
         seen.add((query_id, model))
+    for column in MEASURED:
+        for number, value in enumerate(table.columns.get(column, ()), start=1):
+            _check_number(problems, number, column, value, high=math.inf)
     problems.check()
 
 
@@ -229,6 +241,8 @@ def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
     rows = max(int(place.max()) for place in places) + 1
     models = tuple(dict.fromkeys(model for part in parts for model in part.models))
     quality, cost_usd = np.full((2, rows, len(models)), np.nan)
+    known = {column for part in parts for column in part.measured()}
+    measured = {column: np.full(quality.shape, np.nan) for column in MEASURED if column in known}
     queries: dict[int, Query] = {}
     domains: dict[int, str] = {}
     ids: set[str] = set()
@@ -238,6 +252,8 @@ def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
         free = np.isnan(quality[cells])
         quality[cells] = np.where(free, part.quality, quality[cells])
         cost_usd[cells] = np.where(free, part.cost_usd, cost_usd[cells])
+        for column, values in part.measured().items():
+            measured[column][cells] = np.where(free, values, measured[column][cells])
         for row, query, domain in zip(place.tolist(), part.queries, part.domains, strict=True):
             if row not in queries:
                 queries[row] = query if query.id not in ids else replace(query, id=f"{part.name}/{query.id}")
@@ -252,6 +268,7 @@ def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
         cost_usd=cost_usd,
         domains=tuple(domains[row] for row in range(rows)),
         name="+".join(part.name for part in parts),
+        **measured,
     )
 
 

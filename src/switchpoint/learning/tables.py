@@ -51,8 +51,10 @@ class Problems:
             raise DataError(f"{self.path}: {listed}.")
 
 
-def read_table(folder: Path, stem: str, columns: Sequence[str]) -> Table:
+def read_table(folder: Path, stem: str, columns: Sequence[str], optional: Sequence[str] = ()) -> Table:
     """Read these columns of `stem`.parquet or, where there is none, of `stem`.jsonl; other columns are ignored.
+
+    optional : columns that are read where the file has them.
 
     Raises DataError naming the folder, file, row or column that is missing or cannot be read.
     """
@@ -62,14 +64,14 @@ def read_table(folder: Path, stem: str, columns: Sequence[str]) -> Table:
     for suffix, reader in _READERS.items():
         path = folder / f"{stem}{suffix}"
         if path.is_file():
-            table = Table(path=path, columns=reader(path, columns))
+            table = Table(path=path, columns=reader(path, columns, optional))
             if not len(table):
                 raise DataError(f"{path}: the file holds no rows.")
             return table
     raise DataError(f"{folder}: neither {' nor '.join(stem + suffix for suffix in _READERS)} is in this folder.")
 
 
-def _parquet(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
+def _parquet(path: Path, columns: Sequence[str], optional: Sequence[str]) -> dict[str, list[Any]]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -78,13 +80,14 @@ def _parquet(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
     try:
         with pq.ParquetFile(path) as file:
             _require(path, columns, file.schema_arrow.names)
-            read: dict[str, list[Any]] = file.read(columns=list(columns)).to_pydict()
+            there = [name for name in optional if name in file.schema_arrow.names]
+            read: dict[str, list[Any]] = file.read(columns=[*columns, *there]).to_pydict()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: not readable as Parquet: {str(error).splitlines()[0]}") from None
     return read
 
 
-def _json_lines(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
+def _json_lines(path: Path, columns: Sequence[str], optional: Sequence[str]) -> dict[str, list[Any]]:
     rows, problems = [], Problems(path)
     for number, line in enumerate(_lines(path), start=1):
         row = _json_object(line)
@@ -100,7 +103,8 @@ def _json_lines(path: Path, columns: Sequence[str]) -> dict[str, list[Any]]:
             if name not in row:
                 problems.add(number, name, "is not there; write null where it is unknown")
     problems.check()
-    return {name: [row[name] for _, row in rows] for name in columns}
+    there = [name for name in optional if any(name in row for _, row in rows)]
+    return {name: [row.get(name) for _, row in rows] for name in (*columns, *there)}
 
 
 def _lines(path: Path) -> list[str]:
@@ -128,7 +132,7 @@ def _require(path: Path, columns: Sequence[str], present: Sequence[str] | set[st
             )
 
 
-_READERS: Mapping[str, Callable[[Path, Sequence[str]], dict[str, list[Any]]]] = {
+_READERS: Mapping[str, Callable[[Path, Sequence[str], Sequence[str]], dict[str, list[Any]]]] = {
     ".parquet": _parquet,
     ".jsonl": _json_lines,
 }

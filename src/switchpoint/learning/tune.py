@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from switchpoint.evaluation.baselines import best_single
 from switchpoint.evaluation.operating import OperatingPoint, Target, operating_point
 from switchpoint.evaluation.replay import estimates
 from switchpoint.evaluation.report import Sheet, cells
-from switchpoint.evaluation.two_model import pair_of
+from switchpoint.evaluation.two_model import Pair, pair_of
 from switchpoint.learning.datasets import Folder, Split, read_many
 from switchpoint.learning.routers import make_router, options, recipe
 
@@ -48,17 +48,8 @@ class Tuned:
     def toml(self) -> str:
         """The lines for switchpoint.toml."""
         point = self.point
-        name = self.name if re.fullmatch(r"[\w-]+", self.name, re.ASCII) else json.dumps(self.name)
-        lines = [f"[routers.{name}]", 'kind = "utility"', f"{point.setting} = {_number(point.value)}"]
-        if point.pair is not None:
-            lines += [f"{role} = {json.dumps(model)}" for role, model in point.pair._asdict().items()]
-        else:
-            lines += [f"# It counts on engine.default_model = {json.dumps(point.best_single_model)}."]
-        if self.artifact is not None:
-            lines += [f"artifact = {json.dumps(self.artifact)}"]
-        elif self.out_of_fold:
-            lines += ["# artifact = the folder that `switchpoint train` wrote from the same outcomes"]
-        return "\n".join(lines)
+        default = point.best_single_model
+        return toml_lines(self.name, point.setting, point.value, point.pair, default, self.artifact, self.out_of_fold)
 
     def sheet(self) -> Sheet:
         """Return the table for people."""
@@ -117,6 +108,45 @@ def tune(
 
     Raises ConfigError for a target that cannot be met, DataError and UnknownModel as reading does, ArtifactError.
     """
+    found = judge(data, router, artifact, split, models, weak, strong, say)
+    outcomes = found.outcomes
+    point = operating_point(
+        estimates(found.prediction, outcomes, outcomes.mean_cost_usd()),
+        outcomes,
+        target,
+        best_single=best_single(outcomes),
+        pair=found.pair,
+    )
+    return Tuned(
+        name=router if artifact is None else Path(artifact).name,
+        dataset=outcomes.name,
+        target=str(target),
+        point=point,
+        artifact=None if artifact is None else str(artifact),
+        out_of_fold=found.out_of_fold,
+    )
+
+
+class Judged(NamedTuple):
+    """Outcomes with what a router predicts for them."""
+
+    outcomes: Outcomes
+    prediction: Prediction
+    pair: Pair | None
+    out_of_fold: bool
+
+
+def judge(
+    data: Sequence[Folder],
+    router: str,
+    artifact: Folder | None,
+    split: Split,
+    models: Sequence[str] | None,
+    weak: str | None,
+    strong: str | None,
+    say: Say,
+) -> Judged:
+    """Read the outcomes and predict for them: out of fold where the router learns, as it is for an artifact."""
     if artifact is None and not recipe(router).tunable:
         raise ConfigError(f"Router {router!r} cannot be tuned. Tune an artifact, 'default' or 'bundled'.")
     outcomes = read_many(data, split, models, say=say)
@@ -129,21 +159,27 @@ def tune(
         prediction = _out_of_fold(router, outcomes, say)
     else:
         prediction = _predict(estimator or make_router(router, None, options(outcomes.models, *(pair or ()))), outcomes)
-    point = operating_point(
-        estimates(prediction, outcomes, outcomes.mean_cost_usd()),
-        outcomes,
-        target,
-        best_single=best_single(outcomes),
-        pair=pair,
-    )
-    return Tuned(
-        name=router if artifact is None else Path(artifact).name,
-        dataset=outcomes.name,
-        target=str(target),
-        point=point,
-        artifact=None if artifact is None else str(artifact),
-        out_of_fold=out_of_fold,
-    )
+    return Judged(outcomes, prediction, pair, out_of_fold)
+
+
+def toml_lines(
+    name: str, setting: str, value: float, pair: Pair | None, default: str, artifact: str | None, out_of_fold: bool
+) -> str:
+    """Return the section of switchpoint.toml for a router at a setting.
+
+    default : the model of queries on unknown ground, which only a willingness has.
+    """
+    key = name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name)
+    lines = [f"[routers.{key}]", 'kind = "utility"', f"{setting} = {_number(value)}"]
+    if pair is not None:
+        lines += [f"{role} = {json.dumps(model)}" for role, model in pair._asdict().items()]
+    else:
+        lines += [f"# It counts on engine.default_model = {json.dumps(default)}."]
+    if artifact is not None:
+        lines += [f"artifact = {json.dumps(artifact)}"]
+    elif out_of_fold:
+        lines += ["# artifact = the folder that `switchpoint train` wrote from the same outcomes"]
+    return "\n".join(lines)
 
 
 def folds(outcomes: Outcomes, n_folds: int = FOLDS) -> list[IntArray]:

@@ -71,7 +71,13 @@ def m003_append_only(connection: sqlite3.Connection) -> None:
             )
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_records, m002_feedback, m003_append_only)
+def m004_preparation(connection: sqlite3.Connection) -> None:
+    """Say what was spent before deciding; before this there was nothing to spend it on."""
+    connection.execute("ALTER TABLE records ADD COLUMN preparation_usd TEXT DEFAULT '0'")
+    connection.execute("ALTER TABLE records ADD COLUMN preparation_s REAL DEFAULT 0")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_records, m002_feedback, m003_append_only, m004_preparation)
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

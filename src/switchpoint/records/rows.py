@@ -49,6 +49,8 @@ def record_row(record: Record) -> Row:
         "config": record.config,
         "artifact": record.artifact,
         "messages": None if record.messages is None else _json(record.messages),
+        "preparation_usd": _money(record.preparation_usd),
+        "preparation_s": record.preparation_s,
     }
 
 
@@ -89,6 +91,8 @@ def record_of(row: sqlite3.Row, attempts: Iterable[sqlite3.Row]) -> Record:
         config=row["config"],
         artifact=row["artifact"],
         messages=None if row["messages"] is None else tuple(json.loads(row["messages"])),
+        preparation_usd=money_of(row["preparation_usd"]),
+        preparation_s=_or_nan(row["preparation_s"]),
     )
 
 

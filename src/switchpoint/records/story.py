@@ -14,6 +14,7 @@ WHY: Mapping[Reason, str] = {
     Reason.REQUESTED: "the caller named it",
     Reason.FIXED: "this router always takes it",
     Reason.RULE: "a rule matched",
+    Reason.SEMANTIC: "like the examples of a route",
     Reason.ESTIMATED: "best by the estimates",
     Reason.RANDOM: "drawn at random, to learn",
     Reason.ONLY_ELIGIBLE: "no other model may take the query",

@@ -10,10 +10,12 @@ import numpy as np
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.estimate import Estimates
 from switchpoint.core.protocols import Policy
-from switchpoint.core.query import FloatArray, IntArray
+from switchpoint.core.query import BoolArray, FloatArray, IntArray
 
 ONE, HALF = np.array(1.0, dtype=np.float32), np.array(0.5, dtype=np.float32)
 """As arrays, because every plain number of an expression costs half a microsecond to convert."""
+WORST = float(np.finfo(np.float32).min)
+"""Stands for an unknown quality where some model must be chosen: below every estimate, above an excluded model."""
 _ONES = np.ones(64)
 _ONES.flags.writeable = False
 
@@ -38,10 +40,9 @@ class MaxUtility:
     def __call__(self, estimates: Estimates) -> tuple[IntArray, FloatArray]:
         """Return the column of the highest utility, probability 1."""
         utility = self.utility(estimates)
-        best = utility >= utility.max(axis=1, keepdims=True) - 1e-12
-        cost = np.where(best & estimates.eligible, np.nan_to_num(estimates.cost_usd, nan=np.inf), np.inf)
-        cost[~(best & estimates.eligible)] = np.inf
-        columns = np.where(np.isfinite(cost).any(axis=1), cost.argmin(axis=1), utility.argmax(axis=1))
+        best = estimates.eligible & (utility >= utility.max(axis=1, keepdims=True) - 1e-12)
+        cost = np.where(best, np.nan_to_num(estimates.cost_usd, nan=np.inf), np.inf)
+        columns = np.where(np.isfinite(cost).any(axis=1), cost.argmin(axis=1), best.argmax(axis=1))
         return columns, certain(len(columns))
 
     def utility(self, estimates: Estimates) -> FloatArray:
@@ -54,6 +55,68 @@ class MaxUtility:
             priced = -cost if self.willingness_usd == 0 else estimates.quality - cost / self.willingness_usd
             value = np.where(known, priced, estimates.quality)
         return np.where(estimates.eligible & ~np.isnan(value), value, -np.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class CheapestAbove:
+    """The cheapest model whose predicted quality is `floor` or more; where there is none, the best.
+
+    A model of unknown quality is above no floor. Of the models above it one of unknown cost is chosen only where no
+    other's cost is known, then by quality. Ties in cost go to the better, then to the earlier model.
+    """
+
+    floor: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.floor <= 1:
+            raise ConfigError(f"quality_floor must be in [0, 1]. Got {self.floor!r}.")
+
+    def __call__(self, estimates: Estimates) -> tuple[IntArray, FloatArray]:
+        """Return the column of the chosen model, probability 1."""
+        above = estimates.eligible & (estimates.quality >= self.floor)
+        best = _within(0.0, estimates)
+        columns = _cheapest(np.where(above.any(axis=1, keepdims=True), above, best), estimates)
+        return columns, certain(len(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class CheapestWithin:
+    """The cheapest model whose predicted quality is at most `epsilon` below that of the best eligible one.
+
+    0 is the best model, of equally good ones the cheapest; 1 the cheapest. A model of unknown quality is chosen only
+    where no eligible model's quality is known; unknown costs and ties as in `CheapestAbove`.
+    """
+
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.epsilon <= 1:
+            raise ConfigError(f"within_of_best must be in [0, 1]. Got {self.epsilon!r}.")
+
+    def __call__(self, estimates: Estimates) -> tuple[IntArray, FloatArray]:
+        """Return the column of the chosen model, probability 1."""
+        columns = _cheapest(_within(self.epsilon, estimates), estimates)
+        return columns, certain(len(columns))
+
+
+def _within(epsilon: float, estimates: Estimates) -> BoolArray:
+    """Say which eligible models are within `epsilon` of the best; all of them in a row without a known quality."""
+    quality = np.where(estimates.eligible & ~np.isnan(estimates.quality), estimates.quality, -np.inf)
+    # Differences of decimals such as 0.9 - 0.8 round to either side of 0.1.
+    near: BoolArray = estimates.eligible & (quality >= quality.max(axis=1, keepdims=True) - epsilon - 1e-12)
+    return near
+
+
+def _cheapest(among: BoolArray, estimates: Estimates) -> IntArray:
+    """Return the cheapest column of those marked, at least one a row; of equals, and where no cost is known, the best.
+
+    among : shape (n_queries, n_models).
+    """
+    cost = np.where(among & np.isfinite(estimates.cost_usd), estimates.cost_usd, np.inf)
+    cheapest = among & (cost == cost.min(axis=1, keepdims=True))
+    quality = np.where(cheapest, np.nan_to_num(estimates.quality, nan=WORST), -np.inf)
+    columns: IntArray = quality.argmax(axis=1)
+    return columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ class Router:
 
     name : under which the configuration and the records know it.
     catalog : the candidates; columns of all estimates follow it.
-    quality, cost : estimators whose `models_` are the catalog's ids.
-    default : the model for queries whose novelty is above `max_novelty`, where there is no evidence for a choice;
-        None trusts the estimates everywhere.
+    quality, cost, latency : estimators whose `models_` are the catalog's ids; without `latency` nothing is known of it.
+    default : the model for queries whose novelty is above `max_novelty`, where there is no evidence for a choice, of
+        estimators that keep no evidence of their own (`Prediction.proven`); None trusts the estimates everywhere.
     reason : the cause that decisions carry.
 
     Raises ConfigError when an estimator was made for other models.
@@ -39,9 +39,10 @@ class Router:
         default: str | None = None,
         max_novelty: float = 0.5,
         reason: Reason = Reason.ESTIMATED,
+        latency: Estimator | None = None,
     ) -> None:
-        for estimator in (quality, cost):
-            if estimator.models_ != catalog.ids:
+        for estimator in (quality, cost, latency):
+            if estimator is not None and estimator.models_ != catalog.ids:
                 raise ConfigError(
                     f"routers.{name}: {type(estimator).__name__} knows the models {', '.join(estimator.models_)}; "
                     f"the catalog has {', '.join(catalog.ids)}. Bind or train it for these."
@@ -50,6 +51,7 @@ class Router:
         self.catalog = catalog
         self.quality = quality
         self.cost = cost
+        self.latency = latency
         self.policy = policy
         self.default = default
         self.max_novelty = max_novelty
@@ -66,7 +68,9 @@ class Router:
             quality=quality.mean,
             quality_std=quality.std,
             novelty=quality.novelty,
+            proven=quality.proven,
             cost_usd=self.cost.predict(queries).mean,
+            latency_s=None if self.latency is None else self.latency.predict(queries).mean,
             eligible=np.array([self._eligible(query) for query in queries], dtype=bool).reshape(quality.mean.shape),
             draw=np.array([query.draw for query in queries]),
         )
@@ -74,7 +78,8 @@ class Router:
     def route(self, queries: Sequence[Query]) -> list[Decision]:
         """Decide for a batch; raises NoEligibleModel as `estimate` does."""
         estimates = self.estimate(queries)
-        columns, propensities = self.policy(estimates)
+        guarded = self.default is not None
+        columns, propensities = self.policy(estimates.cautiously() if guarded else estimates)
         rows = zip(
             columns.tolist(),
             propensities.tolist(),
@@ -84,7 +89,8 @@ class Router:
             [None] * len(queries) if estimates.novelty is None else estimates.novelty.tolist(),
             strict=True,
         )
-        return [self._decision(*row) for row in rows]
+        default = None if estimates.proven is not None else self.default
+        return [self._decision(*row, default) for row in rows]
 
     def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
         """Accept an answer in hand, else choose."""
@@ -106,11 +112,12 @@ class Router:
         quality: list[float],
         cost_usd: list[float],
         novelty: float | None,
+        default: str | None,
     ) -> Decision:
         models = self.catalog.ids
         model, reason = models[column], self.reason
-        if self._is_unknown_ground(novelty) and self.default is not None and eligible[models.index(self.default)]:
-            model, reason, propensity = self.default, Reason.NO_EVIDENCE, 1.0
+        if self._is_unknown_ground(novelty) and default is not None and eligible[models.index(default)]:
+            model, reason, propensity = default, Reason.NO_EVIDENCE, 1.0
         elif sum(eligible) == 1 < len(models):
             reason = Reason.ONLY_ELIGIBLE
         return Decision(

@@ -1,0 +1,278 @@
+"""Guard: deviate from the best constant model only where paired evidence allows it, and never far from the evidence.
+
+For every kind of query the gain of each model over the reference, the best constant model, is the mean paired
+difference on the same queries, shrunk to none. A query's gain is that of the kinds it may be of, and of its nearest
+neighbours; what counts is that gain less every doubt: its standard error, and, as likely as the query is of a new
+kind, the spread of a model's gains between kinds. How cautious to be is chosen by rehearsal on the training rows alone:
+the largest cross-validated gain among the settings that lose at most `TOLERANCE` on every kind that is left out.
+
+Differs from a plain test of neighbours' outcomes (see docs/methods/guard.md): doubt is graded, and the price of a new
+kind is learned from how much kinds differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from switchpoint.core.query import BoolArray, FloatArray, IntArray
+from switchpoint.estimators.calibration import folds
+from switchpoint.estimators.linear import fit_linear
+from switchpoint.estimators.neighbourhoods import KIND, MAX_EXPONENT, kmeans
+from switchpoint.estimators.novelty import Novelty
+from switchpoint.estimators.static import N_SURFACE
+
+TOLERANCE = 0.01
+"""Of quality, on any kind that was left out."""
+PRIOR_ROWS, NEAR_PRIOR_ROWS = 20.0, 10.0
+"""Rows without any gain that a kind, and a neighbourhood, starts with."""
+NEAREST = 200
+LEAST_SPREAD = 0.5
+"""Of a paired difference: equal outcomes in a small kind would otherwise look certain."""
+MIN_KINDS, MAX_KINDS = 2, 20
+MAX_NEIGHBOURS = 2_500
+"""Rows kept as neighbours: finding the nearest of more would cost more than the rest of a decision."""
+MAX_CELLS = 40_000
+"""Rows times kinds that are rehearsed on."""
+NEVER = -1.0
+"""The gain of a model that is not to be chosen: the worst there could be."""
+UNPROVEN = 0.001
+"""Loss of a model that is predicted to be no worse, without proof: it must be cheaper to be chosen."""
+
+
+Domains = npt.NDArray[np.str_]
+Ground = Callable[[FloatArray, Sequence[str]], tuple[FloatArray, dict[str, BoolArray], BoolArray]]
+"""Says what novelty is learned from: columns, which of them are of each kind, and which are known."""
+
+
+class Caution(NamedTuple):
+    """How much to doubt.
+
+    near : share of the nearest neighbours in the gain; the rest is that of the kinds.
+    errors : standard errors taken off. spread : spreads between kinds taken off, times the chance of a new kind.
+    max_novelty : beyond it nothing but the reference. log_odds : of a new kind, before the query is seen.
+    """
+
+    near: float
+    errors: float
+    spread: float
+    max_novelty: float
+    log_odds: float
+
+
+CHOICES = tuple(
+    Caution(*each)
+    for each in product((0.0, 0.5), (0.0, 0.5, 1.0), (0.0, 0.25, 0.5), (0.5, 0.65, 0.8, 0.95), (0.0, -1.0))
+)
+
+
+MOST_CAUTIOUS = Caution(near=0.0, errors=1.0, spread=0.5, max_novelty=0.5, log_odds=0.0)
+
+
+class Gains(NamedTuple):
+    """What is known of some queries before it is doubted; all of shape (n_queries, n_models) but novelty.
+
+    kinds, near : gain over the reference by kinds and by neighbours; errors : standard error of the former.
+    spread : shape (n_models,), of a model's gains between kinds. novelty : shape (n_queries,).
+    """
+
+    kinds: FloatArray
+    near: FloatArray
+    errors: FloatArray
+    spread: FloatArray
+    novelty: FloatArray
+    reference: int
+
+    def doubted(self, caution: Caution) -> FloatArray:
+        """Return the gains less every doubt, shape (n_queries, n_models), in [-1, 1]; 0 for the reference."""
+        odds = _logit(self.novelty) + caution.log_odds
+        new = (1 / (1 + np.exp(-odds)))[:, None]
+        gain = (1 - caution.near) * self.kinds + caution.near * self.near
+        gain = (1 - new) * (gain - caution.errors * self.errors) - caution.spread * new * self.spread
+        gain = np.where((self.novelty > caution.max_novelty)[:, None], NEVER, gain)
+        gain[:, self.reference] = 0.0
+        return gain
+
+
+class Guard(NamedTuple):
+    """Paired evidence, and how to doubt it.
+
+    places : shape (n_columns, n_kinds), of the classifier of kinds. gains, variances : shape (n_kinds, n_models).
+    vectors, differences : rows kept as neighbours, shapes (n_rows, dim) and (n_rows, n_models); none if not needed.
+    caution : shape (5,), of `Caution`; NaN where no caution was enough and nothing but the reference is allowed.
+    reference : shape (), column of the best constant model.
+    """
+
+    places: FloatArray
+    gains: FloatArray
+    variances: FloatArray
+    vectors: FloatArray
+    differences: FloatArray
+    caution: FloatArray
+    reference: IntArray
+
+    @classmethod
+    def fit(
+        cls, columns: FloatArray, quality: FloatArray, domains: Sequence[str], ground: Ground, seed: int = 0
+    ) -> Self:
+        """Gather the evidence and rehearse.
+
+        columns : of a reader, shape (n_queries, n_columns). quality : shape (n_queries, n_models), NaN is left out.
+        domains : of each row; too many are merged, and where there is one only, clusters stand for them.
+        ground : what novelty is learned from, as `Knowledge.ground`.
+        """
+        labels = _labels(columns, domains, seed)
+        rows = np.arange(0, len(columns), 1 + len(columns) * len(np.unique(labels)) // MAX_CELLS)
+        caution = _rehearse(columns[rows], quality[rows], labels[rows], np.array(domains, dtype=str)[rows], ground)
+        evidence = cls._evidence(columns, quality, labels)
+        if caution is None or not caution.near > 0:
+            evidence = evidence._replace(vectors=evidence.vectors[:0], differences=evidence.differences[:0])
+        return evidence._replace(caution=np.full(5, np.nan) if caution is None else np.array(caution))
+
+    def of(self, columns: FloatArray, novelty: FloatArray, predicted: FloatArray) -> FloatArray:
+        """Return what is proven of each model's gain over the reference, shape (n_queries, n_models), in [-1, 1].
+
+        Where the cautious gain is above 0 it stands. All others are moved down together until none is a gain. Where
+        the query is of a new kind, what is usual takes the place of what is predicted.
+
+        novelty : shape (n_queries,).
+        predicted : gain of each model over the reference by the estimator's own means, shape (n_queries, n_models).
+        """
+        enough = not np.isnan(self.caution).any()
+        caution = Caution(*self.caution.tolist()) if enough else MOST_CAUTIOUS
+        is_new = (novelty > caution.max_novelty)[:, None]
+        usual = np.where(is_new, self.gains.mean(axis=0), predicted)
+        # The differences between the others stay: they say which of them is to be had for less.
+        proven = usual - np.maximum(usual.max(axis=1, keepdims=True), 0.0) - UNPROVEN
+        if enough:
+            doubted = self.known(columns, novelty).doubted(caution)
+            proven = np.where(doubted > 0, doubted, proven)
+        proven[:, int(self.reference)] = 0.0
+        return proven
+
+    def known(self, columns: FloatArray, novelty: FloatArray) -> Gains:
+        """Return what is known of queries before it is doubted."""
+        share = np.exp(np.minimum(columns @ self.places, MAX_EXPONENT))
+        share /= share.sum(axis=1, keepdims=True)
+        return Gains(
+            kinds=share @ self.gains,
+            near=self._near(columns[:, : self.vectors.shape[1]]),
+            errors=np.sqrt(np.square(share) @ self.variances),
+            spread=self.gains.std(axis=0),
+            novelty=novelty,
+            reference=int(self.reference),
+        )
+
+    def _near(self, vectors: FloatArray) -> FloatArray:
+        n_near = min(NEAREST, len(self.vectors))
+        if not n_near:
+            return np.zeros((len(vectors), self.gains.shape[1]))
+        nearest = np.argpartition(-(vectors @ self.vectors.T), n_near - 1, axis=1)[:, :n_near]
+        return _shrunk_mean(self.differences[nearest], NEAR_PRIOR_ROWS)
+
+    @classmethod
+    def _evidence(cls, columns: FloatArray, quality: FloatArray, labels: IntArray) -> Self:
+        reference = _best(quality)
+        difference = quality - quality[:, [reference]]
+        numbers = np.unique(labels)
+        share = (labels[:, None] == numbers).astype(np.float64)
+        rows = slice(None, None, 1 + len(columns) // MAX_NEIGHBOURS)
+        return cls(
+            places=fit_linear(columns, share, (KIND,)).astype(np.float32),
+            gains=np.array([_shrunk_mean(difference[labels == kind], PRIOR_ROWS) for kind in numbers]),
+            variances=np.array([_variance(difference[labels == kind]) for kind in numbers]),
+            vectors=columns[rows, : -1 - N_SURFACE],
+            differences=difference[rows].astype(np.float32),
+            caution=np.full(5, np.nan),
+            reference=np.array(reference),
+        )
+
+
+def _rehearse(
+    columns: FloatArray, quality: FloatArray, labels: IntArray, domains: Domains, ground: Ground
+) -> Caution | None:
+    """Choose how cautious to be; None where every choice loses on some kind, or none gains.
+
+    Every scene has its own reference, the best constant model of its training rows, as it would have been deployed.
+    """
+    line = Novelty.fit(*ground(columns, domains.tolist())).line
+    gained, worst = np.zeros(len(CHOICES)), np.full(len(CHOICES), np.inf)
+    for train, test, is_new in _scenes(labels):
+        novelty = Novelty.measured(*ground(columns[train], domains[train].tolist()), line).of(columns[test])
+        known = Guard._evidence(columns[train], quality[train], labels[train]).known(columns[test], novelty)
+        difference = quality[test] - quality[test][:, [known.reference]]
+        found = np.array([_mean_gain(known.doubted(choice), difference) for choice in CHOICES])
+        if is_new:
+            worst = np.minimum(worst, found)
+        else:
+            gained += found * test.sum() / len(labels)
+    gained = np.where(worst >= -TOLERANCE, gained, -np.inf)
+    best = int(gained.argmax())
+    return CHOICES[best] if gained[best] > 0 else None
+
+
+def _scenes(labels: IntArray) -> Iterator[tuple[BoolArray, BoolArray, bool]]:
+    """Yield (train, test, whether the test is of a new kind): the folds, then every kind left out."""
+    for train, test in folds(len(labels)):
+        yield train, test, False
+    for kind in np.unique(labels):
+        yield labels != kind, labels == kind, True
+
+
+def _mean_gain(doubted: FloatArray, difference: FloatArray) -> float:
+    """Mean paired difference of what would be chosen; a choice that was not observed counts as no difference."""
+    found = difference[np.arange(len(doubted)), doubted.argmax(axis=1)]
+    return float(np.nan_to_num(found).mean())
+
+
+def _labels(columns: FloatArray, kinds: Sequence[str], seed: int) -> IntArray:
+    """Number the kinds of the rows, from `MIN_KINDS` to `MAX_KINDS` of them where there are rows enough."""
+    names, labels = np.unique(np.array(kinds, dtype=str), return_inverse=True)
+    vectors = columns[:, : -1 - N_SURFACE]
+    if len(names) < MIN_KINDS:
+        centres = kmeans(vectors, max(1, min(MAX_KINDS, len(vectors) // 100)), seed, unit=True)
+        nearest: IntArray = (vectors @ centres.T).argmax(axis=1)
+        return nearest
+    if len(names) <= MAX_KINDS:
+        return labels
+    middles = np.array([vectors[labels == number].mean(axis=0) for number in range(len(names))])
+    centres = kmeans(middles, MAX_KINDS, seed)
+    distance = np.square(middles[:, None, :] - centres[None]).sum(axis=2)
+    merged: IntArray = distance.argmin(axis=1)[labels]
+    return merged
+
+
+def _best(quality: FloatArray) -> int:
+    observed = ~np.isnan(quality)
+    means = np.divide(
+        np.nansum(quality, axis=0), observed.sum(axis=0), where=observed.any(axis=0), out=np.zeros(quality.shape[1])
+    )
+    return int(means.argmax())
+
+
+def _shrunk_mean(difference: FloatArray, prior_rows: float) -> FloatArray:
+    """Mean over the axis before the last, with `prior_rows` of no difference; NaN is left out."""
+    observed = ~np.isnan(difference)
+    mean: FloatArray = np.where(observed, difference, 0.0).sum(axis=-2) / (observed.sum(axis=-2) + prior_rows)
+    return mean
+
+
+def _variance(difference: FloatArray) -> FloatArray:
+    """Squared standard error of a kind's shrunk mean, shape (n_models,)."""
+    observed = ~np.isnan(difference)
+    count = observed.sum(axis=0)
+    known = np.where(observed, difference, 0.0)
+    mean = known.sum(axis=0) / np.maximum(count, 1)
+    spread = np.where(observed, np.square(known - mean), 0.0).sum(axis=0) / np.maximum(count, 1)
+    variance: FloatArray = np.maximum(spread, LEAST_SPREAD**2) / (count + PRIOR_ROWS)
+    return variance
+
+
+def _logit(p: FloatArray) -> FloatArray:
+    clipped = np.clip(p.astype(np.float64), 1e-6, 1 - 1e-6)
+    result: FloatArray = np.log(clipped / (1 - clipped))
+    return result
