@@ -25,7 +25,7 @@ from switchpoint.core.record import Record
 from switchpoint.routers.budget import Budget, Budgeted
 
 QUERIES = 5_000
-SEEDS = range(3)
+SEEDS = range(5)
 TARGETS = (0.15, 0.4, 0.7)
 """Where the target lies between always the cheapest and always the dearest model."""
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)

@@ -133,14 +133,17 @@ def made_up(n_rows: int, seed: int, n_points: int = 40) -> tuple[Ladder, np.ndar
     return points, np.arange(n_rows) < TUNING_SHARE * n_rows
 
 
-def measure(data: str | None = None) -> list[dict[str, str]]:
+def figures(data: str | None = None) -> Iterator[dict[str, str]]:
+    yield from power()
     folder = data or os.environ.get("SWITCHPOINT_DATA")
-    found = list(power())
     for name, (baseline, losses) in SETS.items() if folder else ():
-        found += lines(Path(folder) / name, baseline, losses)
-    return found
+        yield from lines(Path(str(folder)) / name, baseline, losses)
+
+
+def measure() -> list[dict[str, str]]:
+    return list(figures())
 
 
 if __name__ == "__main__":
-    for line in measure(*sys.argv[1:2]):
+    for line in figures(*sys.argv[1:2]):
         print(f"{line['what']:88} {line['value']:>8}   {line['beside']}", flush=True)

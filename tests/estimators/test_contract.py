@@ -15,6 +15,7 @@ from switchpoint.core.query import Query
 from switchpoint.estimators import ESTIMATORS, artifact
 from switchpoint.estimators.artifact import Storable
 from tests.estimators.conftest import make_model, make_outcomes
+from tests.estimators.tiny_encoder import tiny_encoder
 
 STRANGE = (
     "",
@@ -26,8 +27,8 @@ STRANGE = (
     "🙂" * 300,
     "A" * 10_000,
 )
-QUALITY = ("bundled", "heads", "mean_quality", "prompt_length", "rated")
-LEARN = ("heads", "mean_quality", "prompt_length", "rated", "mean_cost")
+QUALITY = ("bundled", "encoder", "heads", "learned", "mean_quality", "prompt_length", "rated")
+LEARN = ("heads", "learned", "mean_quality", "prompt_length", "rated", "mean_cost")
 
 
 def make(kind: str) -> Storable:
@@ -36,6 +37,8 @@ def make(kind: str) -> Storable:
     found = getattr(importlib.import_module(module), name)
     if kind == "bundled":
         return found.load().bind([make_model("small", tier="weak"), make_model("large", tier="strong")])
+    if kind == "encoder":
+        return tiny_encoder()
     if kind == "list_price":
         price = {"input_usd_per_mtok": Decimal(1), "output_usd_per_mtok": Decimal(2)}
         return found([make_model("small", **price), make_model("large", **price)])

@@ -9,6 +9,7 @@ from switchpoint.core.errors import ConfigError, DataError
 from switchpoint.core.outcome import Preferences
 from switchpoint.core.query import Query
 from switchpoint.estimators import artifact
+from switchpoint.estimators.calibration import CALIBRATIONS
 from switchpoint.estimators.learned import Learned
 from tests.estimators.conftest import make_outcomes
 
@@ -80,6 +81,11 @@ def test_without_preferences_there_are_no_models_to_speak_of() -> None:
         Learned("factors").fit_preferences(Preferences(queries=(), a=(), b=(), result=np.zeros(0)))
 
 
+def test_a_calibration_that_needs_outcomes_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'platt' or 'none'"):
+        Learned("factors", calibration="beta").fit_preferences(make_preferences(10))
+
+
 def test_a_result_that_is_none_is_refused() -> None:
     broken = Preferences(queries=(EASY,), a=("x",), b=("y",), result=np.array([np.nan]))
 
@@ -87,8 +93,9 @@ def test_a_result_that_is_none_is_refused() -> None:
         Learned("factors").fit_preferences(broken)
 
 
-def test_a_new_model_joins_and_the_others_stay(tmp_path: Path) -> None:
-    learned = Learned("factors").fit(make_outcomes(300))
+@pytest.mark.parametrize("calibration", CALIBRATIONS)
+def test_a_new_model_joins_and_the_others_stay(calibration: str, tmp_path: Path) -> None:
+    learned = Learned("factors", calibration=calibration).fit(make_outcomes(300))
     before = learned.predict([EASY, HARD]).mean
 
     learned.join("new", make_outcomes(40, ("new",), seed=3))

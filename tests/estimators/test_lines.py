@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from switchpoint.core.query import FloatArray
 from switchpoint.estimators.linear import Linear
-from switchpoint.estimators.mlp import Mlp, Network, Rows, _gradient, _loss
+from switchpoint.estimators.mlp import Mlp, Network, Rows, gradient, loss_of
 from switchpoint.estimators.ngrams import N_BUCKETS, Ngrams, count_terms
 from switchpoint.estimators.reading import Reading
 from switchpoint.estimators.ridge import STRENGTHS, solve_ridge
@@ -120,11 +120,11 @@ def test_the_gradient_of_the_network_is_that_of_its_loss() -> None:
     rows.quality[0, 0] = np.nan
     network = Network(random.standard_normal((5, 3)), random.standard_normal((3, 2)))
 
-    analytic = _gradient(network, rows)[0][1, 2]
+    analytic = gradient(network, rows)[0][1, 2]
 
     step = np.zeros((5, 3))
     step[1, 2] = 1e-5
-    high, low = (_loss(Network(network.hidden + sign * step, network.output), rows) for sign in (1, -1))
+    high, low = (loss_of(Network(network.hidden + sign * step, network.output), rows) for sign in (1, -1))
     assert analytic == pytest.approx((high - low) / 2e-5 / 9, rel=1e-3)
 
 

@@ -40,15 +40,33 @@ def test_novelty_of_any_text_is_a_share(text: str) -> None:
     assert 0 <= novelty_of(Bundled.load(), text) <= 1
 
 
-def test_of_the_left_out_themselves_half_lie_beyond_one_half(bundled: Bundled) -> None:
+def test_most_of_the_left_out_lie_beyond_one_half_and_most_of_the_known_below(bundled: Bundled) -> None:
     columns = bundled.knowledge.kinds.columns
     known, kinds = np.arange(len(columns)) < len(columns) // 2, bundled.knowledge.kinds.labels
-    masks = {str(kind): kinds == kind for kind in np.unique(kinds[~known])}
+    masks = {str(kind): kinds == kind for kind in np.unique(kinds)}
 
-    novelty = Novelty.fit(columns, masks, known)
+    novelty = Novelty.fit(columns, masks, known).of(columns)
 
-    beyond = novelty.of(columns[~known]) > 0.5
-    assert beyond.mean() == pytest.approx(0.5, abs=0.15)
+    assert (novelty[~known] > 0.5).mean() > 0.8
+    assert (novelty[known] > 0.5).mean() < 0.2
+
+
+def test_a_kind_that_was_left_out_of_the_training_is_seen_as_new(bundled: Bundled) -> None:
+    columns, labels = bundled.knowledge.kinds.columns, bundled.knowledge.kinds.labels
+    code = np.array(bundled.knowledge.kinds.names)[labels] == "human_eval"
+    masks = {str(kind): labels == kind for kind in np.unique(labels[~code])}
+
+    novelty = Novelty.fit(columns, masks, ~code).of(columns[code])
+
+    assert (novelty > 0.5).mean() > 0.9
+
+
+def test_with_nothing_to_leave_out_all_is_familiar(bundled: Bundled) -> None:
+    columns = bundled.knowledge.kinds.columns
+
+    novelty = Novelty.fit(columns, {}, np.ones(len(columns), dtype=bool)).of(columns)
+
+    assert (novelty < 0.01).all()
 
 
 def test_a_product_that_is_at_hand_is_not_needed_again(bundled: Bundled) -> None:

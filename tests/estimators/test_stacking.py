@@ -1,12 +1,17 @@
 """Stacking: weights are never negative, equal where rows are few, and nothing where the members do not win."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from switchpoint.estimators.learned import Learned
 from switchpoint.estimators.logistic import sigmoid
+from switchpoint.estimators.member import MEMBERS
 from switchpoint.estimators.stacking import ENSEMBLES, Ensemble, combine, fit_weights, skill_bound
+from tests.estimators.conftest import make_outcomes
 
 
 def make_rows(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -84,8 +89,16 @@ def test_the_bound_lies_below_the_gain_and_nearer_with_more_rows() -> None:
     assert many == pytest.approx(0.25 - 0.149, abs=0.01)
 
 
-def test_every_ensemble_is_of_known_members() -> None:
-    from switchpoint.estimators.member import MEMBERS
+def test_where_the_members_do_not_win_the_means_are_served() -> None:
+    outcomes = make_outcomes(60)
+    coins = np.random.default_rng(1).integers(0, 2, outcomes.quality.shape).astype(float)
 
+    mean = Learned("stack").fit(replace(outcomes, quality=coins)).predict(outcomes.queries).mean
+
+    assert np.ptp(mean, axis=0) == pytest.approx([0, 0], abs=1e-9)
+    assert mean[0] == pytest.approx(coins.mean(axis=0), abs=0.02)
+
+
+def test_every_ensemble_is_of_known_members() -> None:
     assert {"average", "stack"} <= set(ENSEMBLES)
     assert all(set(ensemble.members) <= set(MEMBERS) for ensemble in ENSEMBLES.values())

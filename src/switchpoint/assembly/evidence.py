@@ -15,10 +15,9 @@ from switchpoint.core.errors import ArtifactError, ConfigError
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import Query
 from switchpoint.estimators.abilities import stated_abilities
-from switchpoint.estimators.artifact import Artifact, estimator_of, read
+from switchpoint.estimators.artifact import Artifact, Trained, estimator_of, read
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.cost import ListPriceCost
-from switchpoint.estimators.heads import TextHeads
 from switchpoint.estimators.length import PromptLength
 from switchpoint.estimators.mean import MeanCost, MeanQuality
 from switchpoint.estimators.rating import RatedQuality
@@ -34,7 +33,7 @@ class Evidence:
 
     def __init__(self, catalog: Catalog) -> None:
         self.ability = {a.model: a.value for a in stated_abilities(catalog.models)}
-        self._trained: dict[str, TextHeads] = {}
+        self._trained: dict[str, Trained] = {}
         self._digests: list[str] = []
 
     @cached_property
@@ -101,14 +100,14 @@ class Evidence:
             self._digests.append(artifact.digest)
         return artifact
 
-    def _own(self, section: AnyRouter) -> TextHeads | None:
+    def _own(self, section: AnyRouter) -> Trained | None:
         """Return the estimator of a router's own artifact; raises ArtifactError for one of another kind."""
         if not isinstance(section, UtilityRouter) or section.artifact == "bundled":
             return None
         if section.artifact not in self._trained:
             artifact = read(section.artifact)
             found = estimator_of(artifact)
-            if not isinstance(found, TextHeads):
+            if not isinstance(found, Trained):
                 raise ArtifactError(
                     f"{section.artifact}: holds a {type(found).__name__}; a router needs a trained quality estimator. "
                     "Make one with `switchpoint train router`."

@@ -51,18 +51,21 @@ def bundled(
 
 
 @app.command("router")
-def router(
+def train(
     data: Annotated[str, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to learn from.")],
     out: Out,
     models: Annotated[str | None, typer.Option(metavar="MODEL[,MODEL...]", help="Learn these models only.")] = None,
     split: Annotated[Literal["train", "test", "all"], typer.Option(help="Rows to learn from.")] = "train",
+    router: Annotated[str, typer.Option(metavar="NAME", help="See `switchpoint evaluate --list-routers`.")] = "default",
     json: AsJson = False,
 ) -> None:
     """Train a router on your own outcomes, and say what cross-validation found."""
     from switchpoint.learning.train import train_router
 
     chosen = models.split(",") if models else None
-    trained = train_router(data.split(","), out, created=_created(), models=chosen, split=split, say=remark)
+    trained = train_router(
+        data.split(","), out, created=_created(), models=chosen, split=split, router=router, say=remark
+    )
     if json:
         print_json(trained.to_json())
         return
@@ -102,6 +105,42 @@ def causal(
     print_table(f"{outcomes.name}: how {weak} will answer", list(tuned._fields), [list(tuned)])
     if tuned.after >= tuned.constant:
         print("learned nothing about the queries: the mean rating is as good on the rows held out")
+    remark(f"Written to {out}.")
+
+
+@app.command("encoder")
+def encoder(
+    data: Annotated[str, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to learn from.")],
+    out: Out,
+    base: Annotated[Path | None, typer.Option(metavar="DIR", help="A BERT to start from, instead of MiniLM.")] = None,
+    models: Annotated[str | None, typer.Option(metavar="MODEL[,MODEL...]", help="Learn these models only.")] = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    max_tokens: Annotated[int, typer.Option(min=4, help="Of a text; of a longer one, head and tail.")] = 256,
+    frozen: Annotated[int, typer.Option(min=0, help="Lower layers that stay as they are.")] = 3,
+    split: Annotated[Literal["train", "test", "all"], typer.Option(help="Rows to learn from.")] = "train",
+    json: AsJson = False,
+) -> None:
+    """Fine-tune a sentence encoder to predict the quality of each model; it is served in int8, without torch."""
+    from switchpoint.learning.encoder import Settings, train_encoder
+
+    report = train_encoder(
+        data.split(","),
+        out,
+        created=_created(),
+        base=base,
+        models=models.split(",") if models else None,
+        split=split,
+        settings=Settings(epochs=epochs, max_tokens=max_tokens, frozen=frozen),
+        say=remark,
+    )
+    if json:
+        print_json(report._asdict())
+        return
+    print_table("Rows held out", list(report._fields), [list(report)])
+    if report.after >= report.constant:
+        print("learned nothing about the queries: each model's mean is as good on the rows held out")
+    elif report.epoch == 0:
+        print("training the layers did not help on the rows held out: only the head was learned")
     remark(f"Written to {out}.")
 
 

@@ -3,6 +3,8 @@
 ESTIMATORS: dict[str, str] = {
     "bundled": "switchpoint.estimators.bundled:Bundled",
     "heads": "switchpoint.estimators.heads:TextHeads",
+    "encoder": "switchpoint.estimators.encoder:Encoder",
+    "learned": "switchpoint.estimators.learned:Learned",
     "mean_quality": "switchpoint.estimators.mean:MeanQuality",
     "prompt_length": "switchpoint.estimators.length:PromptLength",
     "rated": "switchpoint.estimators.rating:RatedQuality",

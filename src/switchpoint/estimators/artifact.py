@@ -22,6 +22,7 @@ from safetensors.numpy import load, save
 from switchpoint.core.errors import ArtifactError, nearest
 from switchpoint.core.manifest import FORMAT, Manifest
 from switchpoint.core.protocols import Estimator
+from switchpoint.core.query import FloatArray
 from switchpoint.estimators import ESTIMATORS
 
 MANIFEST = "manifest.json"
@@ -68,6 +69,16 @@ class Storable(Estimator, Protocol):
     @classmethod
     def restore(cls, artifact: Artifact) -> Self:
         """Return the estimator that was written."""
+        ...
+
+
+@runtime_checkable
+class Trained(Storable, Protocol):
+    """An estimator of quality that was fitted on outcomes: what a router can be made of."""
+
+    @property
+    def mean_cost_usd_(self) -> FloatArray:
+        """Mean known cost of each model's answers, shape (n_models,); NaN is unknown."""
         ...
 
 

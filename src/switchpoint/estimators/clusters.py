@@ -90,7 +90,8 @@ class AvengersPro(NamedTuple):
         weight = np.exp(BETA * (np.take_along_axis(closeness, heard, axis=1) - closeness.max(axis=1, keepdims=True)))
         weight /= weight.sum(axis=1, keepdims=True)
         # Weights add up to 1 but for rounding.
-        return np.clip((weight[:, None] @ self.scores[heard])[:, 0], 0, 1)
+        score: FloatArray = np.clip((weight[:, None] @ self.scores[heard])[:, 0], 0, 1)
+        return score
 
 
 def _cluster_means(member: FloatArray, values: FloatArray, otherwise: FloatArray) -> FloatArray:

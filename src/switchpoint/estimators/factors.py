@@ -29,8 +29,8 @@ All three by cross-validation inside the training rows of the recorded sets.
 """
 BIAS_RIDGE = 1.0
 """A prior of about four rows of one half; it keeps a model that is always right finite."""
-JOIN_RIDGE = 4.0
-"""How firmly a model that joins is held to where it was said to stand."""
+LEAST_VARIANCE = 0.05
+"""Of models along a trait, so that one that joins may differ where the known ones happen to agree."""
 MAX_STEPS = 100
 
 Loss = Callable[[FloatArray], tuple[float, FloatArray]]
@@ -107,8 +107,8 @@ class Factors(NamedTuple):
         observed = ~np.isnan(quality)
         x = np.column_stack([np.ones(len(reading)), reading.columns @ self.traits])[observed]
         offset = x @ start - (reading.columns @ self.difficulty)[observed]
-        # The more the models differ along a trait, the farther a new one may move along it.
-        ridge = JOIN_RIDGE / np.maximum(rows.var(axis=0), 0.05)
+        # A new model is taken to be drawn around there with the spread of the known ones: the prior's ridge.
+        ridge = 1 / np.maximum(rows.var(axis=0), LEAST_VARIANCE)
         own = start + solve(x, quality[observed], ridge=ridge, offset=offset)
         return self._replace(
             bias=np.append(self.bias, own[0]).astype(np.float32),

@@ -28,6 +28,8 @@ from switchpoint.estimators.static import N_SURFACE
 
 TOLERANCE = 0.01
 """Of quality, on any kind that was left out."""
+PROOF = 2.33
+"""Standard errors by which the gain in rehearsal must exceed none: 99 % one-sided, since many choices are compared."""
 PRIOR_ROWS, NEAR_PRIOR_ROWS = 20.0, 10.0
 """Rows without any gain that a kind, and a neighbourhood, starts with."""
 NEAREST = 200
@@ -147,7 +149,7 @@ class Guard(NamedTuple):
         is_new = (novelty > caution.max_novelty)[:, None]
         usual = np.where(is_new, self.gains.mean(axis=0), predicted)
         # The differences between the others stay: they say which of them is to be had for less.
-        proven = usual - np.maximum(usual.max(axis=1, keepdims=True), 0.0) - UNPROVEN
+        proven: FloatArray = usual - np.maximum(usual.max(axis=1, keepdims=True), 0.0) - UNPROVEN
         if enough:
             doubted = self.known(columns, novelty).doubted(caution)
             proven = np.where(doubted > 0, doubted, proven)
@@ -178,7 +180,7 @@ class Guard(NamedTuple):
     def _evidence(cls, columns: FloatArray, quality: FloatArray, labels: IntArray) -> Self:
         reference = _best(quality)
         difference = quality - quality[:, [reference]]
-        numbers = np.unique(labels)
+        numbers = np.unique(labels) if len(labels) else np.zeros(1, dtype=int)
         share = (labels[:, None] == numbers).astype(np.float64)
         rows = slice(None, None, 1 + len(columns) // MAX_NEIGHBOURS)
         return cls(
@@ -200,33 +202,36 @@ def _rehearse(
     Every scene has its own reference, the best constant model of its training rows, as it would have been deployed.
     """
     line = Novelty.fit(*ground(columns, domains.tolist())).line
-    gained, worst = np.zeros(len(CHOICES)), np.full(len(CHOICES), np.inf)
+    if not len(columns):
+        return None
+    gained, worst = np.zeros((len(CHOICES), len(columns))), np.full(len(CHOICES), np.inf)
     for train, test, is_new in _scenes(labels):
         novelty = Novelty.measured(*ground(columns[train], domains[train].tolist()), line).of(columns[test])
         known = Guard._evidence(columns[train], quality[train], labels[train]).known(columns[test], novelty)
         difference = quality[test] - quality[test][:, [known.reference]]
-        found = np.array([_mean_gain(known.doubted(choice), difference) for choice in CHOICES])
+        found = np.array([_gain(known.doubted(choice), difference) for choice in CHOICES])
         if is_new:
-            worst = np.minimum(worst, found)
+            worst = np.minimum(worst, found.mean(axis=1))
         else:
-            gained += found * test.sum() / len(labels)
-    gained = np.where(worst >= -TOLERANCE, gained, -np.inf)
-    best = int(gained.argmax())
-    return CHOICES[best] if gained[best] > 0 else None
+            gained[:, test] = found
+    # The best of many choices gains something by luck; less than this is not worth leaving the reference for.
+    proven = gained.mean(axis=1) - PROOF * gained.std(axis=1) / np.sqrt(len(columns)) > 0
+    value = np.where(proven & (worst >= -TOLERANCE), gained.mean(axis=1), -np.inf)
+    return CHOICES[int(value.argmax())] if np.isfinite(value).any() else None
 
 
 def _scenes(labels: IntArray) -> Iterator[tuple[BoolArray, BoolArray, bool]]:
     """Yield (train, test, whether the test is of a new kind): the folds, then every kind left out."""
     for train, test in folds(len(labels)):
         yield train, test, False
-    for kind in np.unique(labels):
+    for kind in np.unique(labels) if len(np.unique(labels)) > 1 else ():
         yield labels != kind, labels == kind, True
 
 
-def _mean_gain(doubted: FloatArray, difference: FloatArray) -> float:
-    """Mean paired difference of what would be chosen; a choice that was not observed counts as no difference."""
-    found = difference[np.arange(len(doubted)), doubted.argmax(axis=1)]
-    return float(np.nan_to_num(found).mean())
+def _gain(doubted: FloatArray, difference: FloatArray) -> FloatArray:
+    """Paired difference of what would be chosen, shape (n_queries,); a choice that was not observed makes none."""
+    gain: FloatArray = np.nan_to_num(difference[np.arange(len(doubted)), doubted.argmax(axis=1)])
+    return gain
 
 
 def _labels(columns: FloatArray, kinds: Sequence[str], seed: int) -> IntArray:

@@ -50,16 +50,21 @@ class Knn(NamedTuple):
         """Return the shrunk, weighted mean of what was observed of the neighbours, shape (n_queries, n_models)."""
         rows, cosines = VectorIndex(self.rows, self.scales).search(reading.vectors, int(self.k))
         weight = np.exp((cosines - cosines[:, :1]) / self.temperature)
-        step = max(1, BLOCK_NUMBERS // max(1, rows.shape[1] * len(self.prior)))
-        result = np.tile(self.prior, (len(rows), 1))
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            result[part] = self._mean(rows[part], weight[part])
-        return result
+        good, seen = observed_sums(self.quality, rows, weight)
+        return (good + self.prior_rows * self.prior) / (seen + self.prior_rows)
 
-    def _mean(self, rows: IntArray, weight: FloatArray) -> FloatArray:
-        near = self.quality[rows]  # (n_queries, k, n_models)
+
+def observed_sums(quality: FloatArray, rows: IntArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the weighted sum of what was observed of each query's neighbours, and the weight of it.
+
+    rows, weight : shape (n_queries, k). Both results are of shape (n_queries, n_models).
+    """
+    good, seen = np.zeros((2, len(rows), quality.shape[1]))
+    step = max(1, BLOCK_NUMBERS // max(1, rows.shape[1] * quality.shape[1]))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        near = quality[rows[part]]  # (n_queries, k, n_models)
         observed = ~np.isnan(near)
-        good, seen = ((weight[:, None] @ part)[:, 0] for part in (np.where(observed, near, 0.0), observed))
-        result: FloatArray = (good + self.prior_rows * self.prior) / (seen + self.prior_rows)
-        return result
+        good[part] = (weight[part, None] @ np.where(observed, near, 0.0))[:, 0]
+        seen[part] = (weight[part, None] @ observed)[:, 0]
+    return good, seen

@@ -25,13 +25,16 @@ from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.calibration import Calibration, calibration_of, folds
 from switchpoint.estimators.embedders import Reader, embedder_of, read_queries
 from switchpoint.estimators.logistic import sigmoid
-from switchpoint.estimators.member import Line, Member, joined, line_of, logit, shrunk_mean
+from switchpoint.estimators.member import MEMBERS, Line, Member, joined, line_of, logit, shrunk_mean
 from switchpoint.estimators.novelty import Novelty
 from switchpoint.estimators.reading import Reading
 from switchpoint.estimators.stacking import ENSEMBLES, Ensemble, combine
 
 TRUSTED = 0.5
 """Up to this novelty a prediction stands; from here to 1 it goes back, in a line, to the mean of each model."""
+
+METHODS: dict[str, str] = {name: line.summary for table in (ENSEMBLES, MEMBERS) for name, line in table.items()}
+"""What `Learned` can be made of, in a few words."""
 
 Fit = Callable[[Line, Reading, BoolArray], Member]
 """From a line of the table, what was read of the rows to learn from, and which rows these are."""
@@ -51,16 +54,19 @@ class Fitted(NamedTuple):
 class Learned:
     """Predicts the quality of each model from the text of a query.
 
-    kind : of a member, or of an ensemble of them.
+    method : kind of a member, or of an ensemble of them.
     reader : name of the embedder that reads the text; see `embedders`.
     calibration : "platt", "isotonic" or "beta"; "none" leaves scores as they are.
     """
 
-    def __init__(self, kind: str, *, reader: str = "static", calibration: str = "platt", seed: int = 0) -> None:
-        self.kind = kind
-        self.ensemble = ENSEMBLES.get(kind) or Ensemble((kind,))
+    kind = "learned"
+
+    def __init__(
+        self, method: str = "average", *, reader: str = "static", calibration: str = "platt", seed: int = 0
+    ) -> None:
+        self.ensemble = ENSEMBLES.get(method) or Ensemble((method,))
         self.lines = tuple(line_of(member) for member in self.ensemble.members)
-        self.settings = {"reader": reader, "calibration": calibration, "seed": seed}
+        self.settings = {"method": method, "reader": reader, "calibration": calibration, "seed": seed}
         self.seed = seed
         self.reader: Reader = embedder_of(reader)
         self.knowledge = Bundled.load().knowledge
@@ -185,7 +191,7 @@ class Learned:
     @classmethod
     def restore(cls, found: Artifact) -> Self:
         """Return the estimator that was written; raises ArtifactError if it was made with another embedder."""
-        learned, tensors = cls(found.manifest.kind, **found.manifest.settings), found.tensors
+        learned, tensors = cls(**found.manifest.settings), found.tensors
         artifact.check_embedder(found, learned.reader.name)
         learned._models = found.manifest.models
         learned._fit = Fitted(
@@ -201,7 +207,7 @@ class Learned:
     @classmethod
     def load(cls, folder: Path | str) -> Self:
         """Read an artifact; raises ArtifactError."""
-        return cls.restore(artifact.read(folder))
+        return cls.restore(artifact.read(folder, cls.kind))
 
     def _fitted(self) -> Fitted:
         if self._fit is None:

@@ -81,9 +81,9 @@ def _train(rows: Rows, n_hidden: int, seed: int) -> Network:
     hidden = (rng.standard_normal((rows.x.shape[1], n_hidden)) * spread).astype(np.float32)
     # Without output weights it predicts the means: what few rows teach is a small step from there.
     best = Network(hidden, np.zeros((n_hidden, rows.quality.shape[1]), dtype=np.float32))
-    least, waited = _loss(best, rows.take(watched)), 0
+    least, waited = loss_of(best, rows.take(watched)), 0
     for network in _epochs(best, rows.take(learned), rng):
-        loss = _loss(network, rows.take(watched))
+        loss = loss_of(network, rows.take(watched))
         best, least, waited = (network, loss, 0) if loss < least else (best, least, waited + 1)
         if waited == PATIENCE:
             break
@@ -99,7 +99,7 @@ def _epochs(network: Network, rows: Rows, rng: np.random.Generator) -> Iterator[
             step += 1
             rate1, rate2 = 1 - BETA1**step, 1 - BETA2**step
             moved = []
-            for w, g, m, v in zip(network, _gradient(network, rows.take(batch)), drift, power, strict=True):
+            for w, g, m, v in zip(network, gradient(network, rows.take(batch)), drift, power, strict=True):
                 m += (1 - BETA1) * (g - m)
                 v += (1 - BETA2) * (g * g - v)
                 moved.append(w - RATE * (m / rate1 / (np.sqrt(v / rate2) + EPSILON) + DECAY * w))
@@ -107,7 +107,7 @@ def _epochs(network: Network, rows: Rows, rng: np.random.Generator) -> Iterator[
         yield network
 
 
-def _gradient(network: Network, rows: Rows) -> tuple[FloatArray, FloatArray]:
+def gradient(network: Network, rows: Rows) -> tuple[FloatArray, FloatArray]:
     """Return the gradient of the mean log-loss of the batch, of the hidden and of the output weights."""
     before = rows.x @ network.hidden
     active = np.maximum(before, 0)
@@ -116,6 +116,7 @@ def _gradient(network: Network, rows: Rows) -> tuple[FloatArray, FloatArray]:
     return rows.x.T @ ((error @ network.output.T) * (before > 0)), active.T @ error
 
 
-def _loss(network: Network, rows: Rows) -> float:
+def loss_of(network: Network, rows: Rows) -> float:
+    """Return the log-loss of the observed cells, summed."""
     z = np.maximum(rows.x @ network.hidden, 0) @ network.output + rows.offset
     return float(np.nansum(np.logaddexp(0, z) - rows.quality * z))

@@ -26,7 +26,7 @@ TOKENS, LETTERS = (1, 2), (3, 4)
 """Lengths of the runs that are counted."""
 INTERCEPT_RIDGE = 1e-3
 MAX_STEPS, TOLERANCE = 60, 1e-4
-"""Of the solver; the last per mille of the loss changes no prediction by more than its noise."""
+"""Of the solver; ten times the tolerance costs .015 of APGR on MMLU, a tenth of it gains nothing."""
 
 
 class Terms(NamedTuple):

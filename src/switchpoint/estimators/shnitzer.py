@@ -12,8 +12,9 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from switchpoint.core.query import BoolArray, FloatArray, IntArray
-from switchpoint.estimators.calibration import FOLDS
+from switchpoint.estimators.calibration import FOLDS, rising
 from switchpoint.estimators.index import Neighbours, VectorIndex
+from switchpoint.estimators.knn import observed_sums
 from switchpoint.estimators.member import shrunk_mean
 from switchpoint.estimators.reading import Reading
 
@@ -139,12 +140,8 @@ def _distance(found: Neighbours) -> FloatArray:
 
 def _said(quality: FloatArray, rows: IntArray, prior: FloatArray) -> FloatArray:
     """Return the mean of what was observed of the neighbours, shape (n_queries, n_models); the prior where nothing."""
-    total, seen = np.zeros((2, len(rows), len(prior)))
-    for row in rows.T:
-        near = quality[row]
-        total += np.nan_to_num(near)
-        seen += ~np.isnan(near)
-    return np.where(seen > 0, total / np.maximum(seen, 1), prior)
+    good, seen = observed_sums(quality, rows, np.ones(rows.shape))
+    return np.where(seen > 0, good / np.maximum(seen, 1), prior)
 
 
 def _share_right(past: Past) -> FloatArray:
@@ -167,7 +164,8 @@ def _share_true(past: Past, prior: FloatArray) -> FloatArray:
     idle = PRIOR_ROWS * (said * said).sum() / max(1, len(said))
     slope = np.clip(product / np.maximum(square + idle, 1e-12), 0, 1)
     # Farther is never believed more: where the curve rises again, a few far queries were lucky.
-    return np.tile(np.minimum.accumulate(slope), (1, len(prior)))
+    falling = -rising(-slope[:, 0], square[:, 0] + 1e-12)
+    return np.tile(falling[:, None], (1, len(prior)))
 
 
 def _smoothed(distance: FloatArray, values: FloatArray) -> FloatArray:

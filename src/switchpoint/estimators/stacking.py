@@ -96,8 +96,6 @@ DIVERSE = ("mlp", "kinds", "ngrams", "ranking")
 """A network, means of kinds, words, and who wins nearby: chosen by cross-validation inside the training rows."""
 ENSEMBLES: dict[str, Ensemble] = {
     "average": Ensemble(DIVERSE, "diverse members, all heard the same"),
-    "stack": Ensemble(
-        DIVERSE, "the same, weighted as the rows allow, or else the means", fitted=True
-    ),
+    "stack": Ensemble(DIVERSE, "the same, weighted as the rows allow, or else the means", fitted=True),
 }
 """Every ensemble by its kind."""

@@ -126,7 +126,7 @@ def scipy(part: str) -> Any:
     try:
         return import_module(f"scipy.{part}")
     except ImportError:
-        raise ConfigError("Fitting the token table needs SciPy. Run: pip install 'switchpoint[train]'") from None
+        raise ConfigError("Fitting needs SciPy. Run: pip install 'switchpoint[train]'") from None
 
 
 def _rarity(n_tokens: int) -> FloatArray:

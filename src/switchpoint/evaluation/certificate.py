@@ -121,6 +121,8 @@ def ladder(seen: Estimates, outcomes: Outcomes, baseline: str, pair: Pair | None
     """
     if pair is None and np.isnan(seen.cost_usd).any():
         raise ConfigError("More than two models are compared by cost, and some cost is unknown. Name weak and strong.")
+    # A willingness is deployed with a guard, a threshold is not: it only orders.
+    seen = seen if pair else seen.cautiously()
     values, policies = _thresholds(seen, pair, tuning) if pair else _willingnesses(seen, baseline, tuning)
     games = [played(outcomes, choose(policy, seen)) for policy in policies]
     column = outcomes.column(baseline)

@@ -63,11 +63,12 @@ class Guaranteed:
         made, found = self.certificate, self.certificate.found
         rows: list[Sequence[object]] = [("points tried at most", made.n_points, None)]
         if found is not None:
+            of = "calls of the strong model" if found.saved_usd_per_1k is None else "the baseline's cost"
             rows = [
                 (made.setting, found.value, None),
                 (f"loss against {made.baseline}, certified bound", f"{found.bound:.4f}", None),
                 ("loss, observed", *cells(found.loss)),
-                ("saved, in parts of the baseline's cost", *cells(found.saved)),
+                (f"saved, in parts of {of}", *cells(found.saved)),
                 ("saved, USD per 1,000", *cells(found.saved_usd_per_1k)),
                 ("certifying queries", found.n_queries, None),
                 ("left out, not observed", found.n_left_out, None),
@@ -159,9 +160,9 @@ def _refuse_its_own_rows(artifact: Path, data: Sequence[Folder], split: Split) -
     """A loss on rows that the router has learned by heart promises nothing."""
     names = {Path(folder).name for folder in data}
     for line in read(artifact).manifest.trained_on:
-        # Pooled folders are named together, joined by a plus sign.
-        if names.intersection(str(line.get("dataset")).split("+")) and (split == "all" or line.get("split") in (split, "all")):
+        learned = str(line.get("dataset"))  # folders that were pooled are named together, joined by plus signs
+        if names.intersection(learned.split("+")) and (split == "all" or line.get("split") in (split, "all")):
             raise ConfigError(
-                f"{artifact} was trained on {line['dataset']}, split {line.get('split')!r}: its loss there promises "
-                "nothing. Certify on rows that it never saw, such as --split test."
+                f"{artifact} was trained on {learned}, split {line.get('split')!r}: its loss there promises nothing. "
+                "Certify on rows that it never saw, such as --split test."
             )

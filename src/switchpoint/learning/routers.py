@@ -12,6 +12,7 @@ from switchpoint.core.model import TIERS, Model
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import FloatArray
+from switchpoint.estimators.learned import METHODS
 from switchpoint.estimators.length import PromptLength
 from switchpoint.estimators.mean import MeanQuality
 from switchpoint.evaluation import baselines
@@ -55,6 +56,18 @@ def options(names: Sequence[str], weak: str | None = None, strong: str | None = 
     """Make catalog entries for models of a dataset; the pair, where named, carries its tiers."""
     tiers = {weak: "weak", strong: "strong"}
     return tuple(Model(id=name, upstream="replay", upstream_model=name, tier=tiers.get(name)) for name in names)
+
+
+def _learned(method: str) -> Make:
+    """Return how a router of one of the learned methods is made."""
+
+    def make(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
+        from switchpoint.estimators.learned import Learned
+
+        assert train is not None
+        return Learned(method).fit(train)
+
+    return make
 
 
 def _default(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
@@ -115,5 +128,9 @@ ROUTERS: Mapping[str, Recipe] = {
     "random": Recipe(make=_random, summary="any model, by the query's own draw"),
     "cheapest": Recipe(make=_cheapest, summary="always the cheapest model"),
     "best": Recipe(make=_best, probabilities=True, summary="always the best single model"),
+    **{
+        name: Recipe(make=_learned(name), learns=True, probabilities=True, tunable=True, summary=summary)
+        for name, summary in METHODS.items()
+    },
 }
 """Every router that can be evaluated by name."""

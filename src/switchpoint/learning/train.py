@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from switchpoint.core.errors import ConfigError
 from switchpoint.core.outcome import Outcomes
+from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.estimators import artifact
 from switchpoint.estimators.calibration import folds
@@ -19,10 +21,12 @@ from switchpoint.evaluation.bootstrap import Interval, difference, intervals
 from switchpoint.evaluation.curve import Ranking
 from switchpoint.evaluation.metrics import apgr
 from switchpoint.learning.datasets import Folder, Split, read_many
+from switchpoint.learning.routers import make_router, options, recipe
 
 RANDOM_APGR = 0.5
 
 Say = Callable[[str], None]
+Fit = Callable[[Outcomes], artifact.Storable]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +81,22 @@ def train_router(
     created: str,
     models: Sequence[str] | None = None,
     split: Split = "train",
+    router: str = "default",
     say: Say = lambda text: None,
 ) -> Trained:
-    """Fit `TextHeads` on the outcomes of the folders and write the artifact to `out`.
+    """Fit a router by name on the outcomes of the folders and write the artifact to `out`.
 
-    Raises DataError, UnknownModel.
+    Raises DataError, UnknownModel, ConfigError for a router that cannot be trained.
     """
+    fit = fitting(router)
     outcomes = read_many(folders, split, models, say)
-    evidence = gather_evidence(outcomes, say)
+    evidence = gather_evidence(outcomes, say, blind if router == "default" else fit)
     say("Fitting on every row …")
-    router = TextHeads().fit(outcomes)
+    trained = fit(outcomes)
     figures = {"measure": evidence.measure, **evidence.found._asdict(), "routable": evidence.routable}
     lines = [{"dataset": outcomes.name, "split": split, "rows": len(outcomes)}]
     return Trained(
-        digest=artifact.write(router, out, created=created, trained_on=lines, metrics={"out_of_fold": figures}),
+        digest=artifact.write(trained, out, created=created, trained_on=lines, metrics={"out_of_fold": figures}),
         data=outcomes.name,
         rows=len(outcomes),
         models=outcomes.models,
@@ -100,18 +106,40 @@ def train_router(
     )
 
 
-def gather_evidence(outcomes: Outcomes, say: Say = lambda text: None) -> Evidence:
+def fitting(router: str) -> Fit:
+    """Return what fits a router by name; raises ConfigError for one that cannot be trained and written."""
+    if not recipe(router).learns:
+        raise ConfigError(
+            f"Router {router!r} learns nothing that could be written. Train 'default', or see --list-routers."
+        )
+
+    def fit(outcomes: Outcomes) -> artifact.Storable:
+        made = make_router(router, outcomes, options(outcomes.models))
+        assert isinstance(made, artifact.Storable)
+        return made
+
+    return fit
+
+
+def blind(outcomes: Outcomes) -> Estimator:
+    """Fit the default router without what the bundled one knows of its anchors: it may be from these very rows."""
+    return TextHeads(prior=False).fit(outcomes)
+
+
+def gather_evidence(
+    outcomes: Outcomes, say: Say = lambda text: None, fit: Callable[[Outcomes], Estimator] = blind
+) -> Evidence:
     """Predict every row by a router that was not fitted on it, and compare with what ignores the query.
 
-    The constant to beat is chosen on the same training rows as the router, so that neither has seen the answer. What
-    the bundled router knows of its anchors is left out here: it may have been learned from these very rows.
+    The constant to beat is chosen on the same training rows as the router, so that neither has seen the answer.
     """
     predicted = np.full(outcomes.quality.shape, np.nan)
     constant = np.zeros(len(outcomes), dtype=np.intp)
     for number, (train, test) in enumerate(folds(len(outcomes)), start=1):
         say(f"Fitting without part {number} …")
         known, rest = outcomes.take(np.flatnonzero(train)), outcomes.take(np.flatnonzero(test))
-        predicted[test] = TextHeads(prior=False).fit(known).predict(rest.queries).mean
+        made = fit(known).predict(rest.queries)
+        predicted[test] = made.mean if made.proven is None or len(outcomes.models) == 2 else made.proven
         constant[test] = outcomes.column(best_single(known))
     if len(outcomes.models) == 2:
         return _order(outcomes, predicted)

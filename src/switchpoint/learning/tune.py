@@ -16,7 +16,7 @@ from switchpoint.core.errors import ConfigError
 from switchpoint.core.estimate import Prediction
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Estimator
-from switchpoint.core.query import IntArray
+from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.evaluation.baselines import best_single
 from switchpoint.evaluation.operating import OperatingPoint, Target, operating_point
 from switchpoint.evaluation.replay import estimates
@@ -192,6 +192,7 @@ def folds(outcomes: Outcomes, n_folds: int = FOLDS) -> list[IntArray]:
 
 def _out_of_fold(router: str, outcomes: Outcomes, say: Say) -> Prediction:
     mean, novelty = np.full(outcomes.quality.shape, np.nan), np.full(len(outcomes), np.nan)
+    proven: FloatArray | None = None
     for number, held_out in enumerate(folds(outcomes), start=1):
         say(f"Training without part {number} of {FOLDS} …")
         rest = np.setdiff1d(np.arange(len(outcomes)), held_out)
@@ -200,7 +201,10 @@ def _out_of_fold(router: str, outcomes: Outcomes, say: Say) -> Prediction:
         mean[held_out] = made.mean
         if made.novelty is not None:
             novelty[held_out] = made.novelty
-    return Prediction(mean=mean, novelty=novelty)
+        if made.proven is not None:
+            proven = np.full(mean.shape, np.nan) if proven is None else proven
+            proven[held_out] = made.proven
+    return Prediction(mean=mean, novelty=novelty, proven=proven)
 
 
 def _artifact(folder: Path) -> Estimator:
@@ -216,7 +220,8 @@ def _predict(estimator: Estimator, outcomes: Outcomes) -> Prediction:
         raise ConfigError(f"The router knows nothing of {', '.join(missing)}. Choose models it knows.")
     made = estimator.predict(outcomes.queries)
     columns = [estimator.models_.index(model) for model in outcomes.models]
-    return Prediction(mean=made.mean[:, columns], novelty=made.novelty)
+    proven = None if made.proven is None else made.proven[:, columns]
+    return Prediction(mean=made.mean[:, columns], novelty=made.novelty, proven=proven)
 
 
 def _number(value: float) -> str:

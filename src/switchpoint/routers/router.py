@@ -78,19 +78,20 @@ class Router:
     def route(self, queries: Sequence[Query]) -> list[Decision]:
         """Decide for a batch; raises NoEligibleModel as `estimate` does."""
         estimates = self.estimate(queries)
-        guarded = self.default is not None
-        columns, propensities = self.policy(estimates.cautiously() if guarded else estimates)
+        seen = estimates if self.default is None else estimates.cautiously()
+        columns, propensities = self.policy(seen)
+        nothing: list[float | None] = [None] * len(queries)
         rows = zip(
             columns.tolist(),
             propensities.tolist(),
             estimates.eligible.tolist(),
             estimates.quality.tolist(),
             estimates.cost_usd.tolist(),
-            [None] * len(queries) if estimates.novelty is None else estimates.novelty.tolist(),
+            nothing if estimates.novelty is None else estimates.novelty.tolist(),
+            nothing if seen.novelty is None else (seen.novelty > self.max_novelty).tolist(),
             strict=True,
         )
-        default = None if estimates.proven is not None else self.default
-        return [self._decision(*row, default) for row in rows]
+        return [self._decision(*row) for row in rows]
 
     def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
         """Accept an answer in hand, else choose."""
@@ -112,12 +113,12 @@ class Router:
         quality: list[float],
         cost_usd: list[float],
         novelty: float | None,
-        default: str | None,
+        is_unknown: bool | None,
     ) -> Decision:
         models = self.catalog.ids
         model, reason = models[column], self.reason
-        if self._is_unknown_ground(novelty) and default is not None and eligible[models.index(default)]:
-            model, reason, propensity = default, Reason.NO_EVIDENCE, 1.0
+        if is_unknown and self.default is not None and eligible[models.index(self.default)]:
+            model, reason, propensity = self.default, Reason.NO_EVIDENCE, 1.0
         elif sum(eligible) == 1 < len(models):
             reason = Reason.ONLY_ELIGIBLE
         return Decision(
@@ -129,6 +130,3 @@ class Router:
             cost_usd=dict(zip(models, cost_usd, strict=True)),
             novelty=novelty,
         )
-
-    def _is_unknown_ground(self, novelty: float | None) -> bool:
-        return novelty is not None and novelty > self.max_novelty
