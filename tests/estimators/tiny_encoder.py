@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def tiny_weights(n_models: int = 2, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float32) for name, array in found.items()}
 
 
+@cache
 def tiny_graph(int8: bool = True, n_models: int = 2) -> bytes:
     """Skips where what writes graphs is not installed."""
     for name in ("onnx", "onnxruntime"):

@@ -11,6 +11,8 @@ from switchpoint.cli import evaluate, tune
 from switchpoint.core.errors import ConfigError, RequestError
 from switchpoint.estimators import artifact
 from switchpoint.estimators.mean import MeanQuality
+from switchpoint.estimators.member import MEMBERS
+from switchpoint.estimators.stacking import ENSEMBLES
 
 KEYS = {
     "router", "dataset", "n_queries", "models", "quality", "cost_usd_per_1k", "two_model", "aiq",
@@ -84,7 +86,8 @@ def test_evaluate_draws_the_curve(call, folder, tmp_path):
 def test_evaluate_lists_the_routers(call):
     names = json.loads(call("evaluate", "--list-routers", "--json").stdout)
 
-    assert names == ["default", "bundled", "length", "random", "cheapest", "best"]
+    assert names[:6] == ["default", "bundled", "length", "random", "cheapest", "best"]
+    assert set(names[6:]) == {*MEMBERS, *ENSEMBLES}
     assert "longer the prompt" in call("evaluate", "--list-routers").stdout
 
 

@@ -34,10 +34,18 @@ def test_a_target_share_is_met_by_a_threshold_between_two_queries():
     assert found.quality.value == 1.0
 
 
-def test_a_target_quality_is_met_with_the_fewest_strong_calls():
+def test_a_target_quality_is_met_with_the_fewest_strong_calls_and_a_standard_error_to_spare():
     found = point(Target(quality=1.0))
 
-    assert found.share == 0.25
+    # A quarter reaches it too, at 3/4; but its lead over m1 is 0 with a standard error of sqrt(1/2) / 2.
+    assert found.share == 0.5
+    assert found.quality_ratio.value == pytest.approx(4 / 3)
+
+
+def test_always_the_best_single_model_needs_nothing_to_spare():
+    found = point(Target(quality=1.0), mean=[[0.1, 0.9]] * 4)
+
+    assert found.share == 1.0
     assert found.quality_ratio.value == pytest.approx(1.0)
 
 
@@ -61,7 +69,7 @@ def test_more_than_two_models_are_weighed_by_what_quality_is_worth():
 @pytest.mark.parametrize(
     ("target", "pair", "message"),
     [
-        (Target(quality=2.0), PAIR, "the highest is 1.3333"),
+        (Target(quality=2.0), PAIR, r"the highest is 1.0447 with a standard error to spare"),
         (Target(usd_per_1k=0.5), PAIR, "the lowest is 1"),
         (Target(share=0.5), None, "Name weak and strong"),
     ],

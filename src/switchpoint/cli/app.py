@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 
 import switchpoint
-from switchpoint.cli import check, data, demo, evaluate, explain, models, records, route, routes, serve, train, tune
+from switchpoint.cli import (
+    check,
+    data,
+    demo,
+    evaluate,
+    explain,
+    models,
+    records,
+    report,
+    route,
+    routes,
+    serve,
+    train,
+    tune,
+)
 from switchpoint.cli.output import remark
 from switchpoint.core.errors import ConfigError, SwitchpointError, surface
 
@@ -26,6 +40,7 @@ for name, module in {
     "serve": serve,
     "demo": demo,
     "evaluate": evaluate,
+    "report": report,
     "tune": tune,
     "records": records,
     "explain": explain,

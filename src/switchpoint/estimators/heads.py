@@ -22,7 +22,7 @@ from switchpoint.estimators import artifact
 from switchpoint.estimators.abilities import known_ability
 from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.bundled import Bundled
-from switchpoint.estimators.calibration import Platt, folds
+from switchpoint.estimators.calibration import Platt, held_out_parts
 from switchpoint.estimators.guard import Guard
 from switchpoint.estimators.knowledge import Knowledge
 from switchpoint.estimators.linear import BOTH, fit_linear
@@ -72,14 +72,14 @@ class TextHeads:
         """Learn from outcomes; cells that were not observed are left out, and a model without any gets one half."""
         columns = self.knowledge.embedder.read([query.text for query in outcomes.queries])
         weight, prior = self._prior(outcomes)
-        held_out = np.zeros(outcomes.quality.shape)
+        rows, held_out = np.zeros(len(outcomes), dtype=bool), np.zeros(outcomes.quality.shape)
         domains = np.array(outcomes.domains, dtype=object)
-        for train, test in folds(len(outcomes), self.seed):
+        for train, test in held_out_parts(len(outcomes), self.seed):
             members = self._members(columns[train], outcomes.quality[train], domains[train], weight, prior)
-            held_out[test] = _logits(columns[test], *members)
+            rows, held_out[test] = rows | test, _logits(columns[test], *members)
         linear, share, neighbourhoods = self._members(columns, outcomes.quality, domains, weight, prior)
         # Too few rows to hold any out: nothing is known of the calibration.
-        platt = Platt.fit(held_out, outcomes.quality) if held_out.any() else Platt.identity(len(outcomes.models))
+        platt = Platt.fit(held_out[rows], outcomes.quality[rows]) if rows.any() else Platt.identity(len(share))
         fitted = Fitted(
             linear=platt.fold(linear).astype(np.float32),
             share=(share * platt.slope).astype(np.float32),

@@ -22,7 +22,7 @@ from switchpoint.estimators.abilities import UNKNOWN
 from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.battles import Battles, calibrate, compare
 from switchpoint.estimators.bundled import Bundled
-from switchpoint.estimators.calibration import Calibration, calibration_of, folds
+from switchpoint.estimators.calibration import Calibration, calibration_of, held_out_parts
 from switchpoint.estimators.embedders import Reader, embedder_of, read_queries
 from switchpoint.estimators.logistic import sigmoid
 from switchpoint.estimators.member import MEMBERS, Line, Member, joined, line_of, logit, shrunk_mean
@@ -76,12 +76,12 @@ class Learned:
     def fit(self, outcomes: Outcomes) -> Self:
         """Learn from outcomes; cells that were not observed are left out, and a model without any gets one half."""
         reading, quality = self._read(outcomes.queries, outcomes.domains, outcomes.cost_usd), outcomes.quality
-        held_out = self._held_out(reading, quality.shape, lambda line, known, rows: line.fit(known, quality[rows]))
-        weights, prior = self.ensemble.weigh(held_out, quality), shrunk_mean(quality)
+        rows, held_out = self._held_out(reading, quality.shape[1], lambda line, known, at: line.fit(known, quality[at]))
+        weights, prior = self.ensemble.weigh(held_out, quality[rows]), shrunk_mean(quality)
         calibration = calibration_of(str(self.settings["calibration"]))
         logits = combine(weights, held_out, prior)
         # Too few rows to hold any out: nothing is known of the calibration.
-        fitted = calibration.fit(logits, quality) if held_out.any() else calibration.identity(quality.shape[1])
+        fitted = calibration.fit(logits, quality[rows]) if rows.any() else calibration.identity(quality.shape[1])
         self._models = outcomes.models
         self._fit = Fitted(
             members=tuple(line.fit(reading, quality) for line in self.lines),
@@ -101,11 +101,12 @@ class Learned:
         """
         models, battles = Battles.of(preferences)
         reading = self._read(preferences.queries)
-        shape = (len(reading), len(models))
-        held_out = self._held_out(reading, shape, lambda line, known, rows: compare(line, known, battles.take(rows)))
+        rows, held_out = self._held_out(
+            reading, len(models), lambda line, known, at: compare(line, known, battles.take(at))
+        )
         weights = np.full(len(self.lines), 1 / len(self.lines))
         logits = np.tensordot(weights, held_out, axes=1)
-        fitted = calibrate(str(self.settings["calibration"]), battles, logits)
+        fitted = calibrate(str(self.settings["calibration"]), battles.take(rows), logits)
         self._models = models
         self._fit = Fitted(
             members=tuple(compare(line, reading, battles) for line in self.lines),
@@ -226,14 +227,19 @@ class Learned:
     def _novelty(self, queries: Sequence[Query], reading: Reading) -> Novelty:
         return Novelty.fit(*self.knowledge.ground(self._ground(queries, reading), reading.kinds))
 
-    def _held_out(self, reading: Reading, shape: tuple[int, ...], fit: Fit) -> FloatArray:
-        """Return every member's logits of rows that it was not fitted on, shape (n_members, n_queries, n_models)."""
-        result = np.zeros((len(self.lines), *shape))
-        for train, test in folds(len(reading), self.seed):
+    def _held_out(self, reading: Reading, n_models: int, fit: Fit) -> tuple[BoolArray, FloatArray]:
+        """Return which rows were held out, shape (n_queries,), and what the members say of those.
+
+        The second is every member's logits of the rows that it was not fitted on, (n_members, n_held_out, n_models).
+        """
+        rows = np.zeros(len(reading), dtype=bool)
+        result = np.zeros((len(self.lines), len(reading), n_models))
+        for train, test in held_out_parts(len(reading), self.seed):
             known, rest = reading.take(train), reading.take(test)
+            rows |= test
             for number, line in enumerate(self.lines):
                 result[number, test] = logit(fit(line, known, train).predict(rest))
-        return result
+        return rows, result[:, rows]
 
 
 def _under(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:

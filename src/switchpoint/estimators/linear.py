@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from switchpoint.core.query import FloatArray
-from switchpoint.estimators.logistic import fit_logistic, sigmoid
+from switchpoint.estimators.logistic import sigmoid, solve_all
 from switchpoint.estimators.reading import Reading
 from switchpoint.estimators.static import N_SURFACE
 
@@ -42,6 +42,7 @@ class Linear(NamedTuple):
 
 BOTH = Recipe(8.0, 0.5, 0.005)
 SURFACE = Recipe(0.0, 1.0, 0.1)
+INTERCEPT_RIDGE = 1e-9
 
 
 def fit_linear(columns: FloatArray, quality: FloatArray, recipes: Sequence[Recipe]) -> FloatArray:
@@ -54,11 +55,24 @@ def fit_linear(columns: FloatArray, quality: FloatArray, recipes: Sequence[Recip
     """
     weights = np.zeros((columns.shape[1], quality.shape[1]))
     for recipe in recipes:
-        scales = sight(columns, recipe)
-        for m, observed in enumerate(~np.isnan(quality.T)):
-            slopes, intercept = fit_logistic(columns[observed, :-1] * scales, quality[observed, m], c=recipe.c)
-            weights[:, m] += np.append(slopes * scales, intercept) / len(recipes)
+        weights += _lines(columns, quality, recipe) / len(recipes)
     return weights
+
+
+def _lines(columns: FloatArray, quality: FloatArray, recipe: Recipe) -> FloatArray:
+    """Fit a recipe for every model at once; one more row, at the mean of all and one half, keeps intercepts finite."""
+    scales = sight(columns, recipe)
+    x = np.zeros((len(columns) + 1, columns.shape[1]), dtype=np.float32)
+    np.multiply(columns[:, :-1], scales, out=x[:-1, :-1], casting="same_kind")
+    centre = x[:-1].mean(axis=0, dtype=np.float64)[:-1] if len(columns) else np.zeros(len(scales))
+    x[:-1, :-1] -= centre.astype(np.float32)
+    x[:, -1] = 1.0
+    target = np.vstack([quality, np.full(quality.shape[1], 0.5)])
+    mean = np.nanmean(target, axis=0)
+    offset = np.log(mean / (1 - mean))  # From the mean no intercept has far to go.
+    ridge = np.append(np.ones(len(scales)), INTERCEPT_RIDGE)
+    w = solve_all(x, target, ridge=ridge, weight=recipe.c, offset=offset)
+    return np.vstack([w[:-1] * scales[:, None], w[-1] + offset - centre @ w[:-1]])
 
 
 def sight(columns: FloatArray, recipe: Recipe) -> FloatArray:

@@ -13,7 +13,9 @@ import numpy as np
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.evaluation.bootstrap import Interval, difference, intervals, mean_of
-from switchpoint.evaluation.recommendation import Evidence, Mix, blind_mix, recommend
+from switchpoint.evaluation.evidence import Evidence, Mix, blind_mix
+from switchpoint.evaluation.recommendation import recommend
+from switchpoint.evaluation.reliability import wilson
 from switchpoint.evaluation.replay import played
 from switchpoint.evaluation.report import Evaluation
 from switchpoint.evaluation.routability import FEW_OF_CLASS, ClassStanding, Ground, Routability, Standing, Trial
@@ -23,6 +25,9 @@ CLASS_PRIOR_ROWS = 10.0
 
 FEW_ROWS = 50
 """With fewer test rows intervals by the bootstrap are too narrow to decide by."""
+
+NEAR_SHARE = 0.01
+"""Part of the test that may be nearly the same as a training row before the reader is warned."""
 
 CONSTANTS = ("best_single", "cheapest", "random", "oracle")
 
@@ -132,16 +137,18 @@ def _classes(ground: Ground, best: str) -> tuple[ClassStanding, ...]:
         rows = np.flatnonzero(kinds == name)
         columns = ground.class_columns[rows]
         model = test.models[int(np.bincount(columns).argmax())]
-        quality = _means(test.quality[rows, columns])[0] or _without_ends(float("nan"))
-        gain = difference(test.quality[rows, columns], single[rows])
+        observed = test.quality[rows, columns]
+        # A class is small: all right or all wrong in it is no certainty, which a bootstrap would take it for.
+        quality = wilson(float(np.nanmean(observed)), _known(observed)) if _known(observed) else _without_ends(np.nan)
+        gain = difference(observed, single[rows])
         if len(rows) < FEW_OF_CLASS:
             quality, gain = _without_ends(quality.value), _without_ends(gain.value)
         found.append(ClassStanding(name, int(trained.get(name, 0)), len(rows), model, quality, gain))
     return tuple(sorted(found, key=lambda each: -each.n_queries))
 
 
-def _means(quality: FloatArray, cost_usd: FloatArray | None = None) -> tuple[Interval | None, Interval | None]:
-    values = {"quality": quality} | ({} if cost_usd is None else {"cost": cost_usd * 1_000})
+def _means(quality: FloatArray, cost_usd: FloatArray) -> tuple[Interval | None, Interval | None]:
+    values = {"quality": quality, "cost": cost_usd * 1_000}
     known = {name: mean_of(value) for name, value in values.items() if not np.isnan(value).all()}
     found = intervals(known, len(quality))
     return found.get("quality"), found.get("cost")
@@ -157,11 +164,11 @@ def _warnings(ground: Ground) -> Iterator[str]:
         yield (f"Only {len(test)} queries to measure on: intervals are too narrow below {FEW_ROWS}. Record more.")
     if ground.out_of_fold:
         yield (
-            "There is one split only. Every row is judged by what was fitted on the others; the recommendation looks at the "
-            "first router of the list, not at the best one; the best constant model and the blind mix are chosen on "
-            "these very rows."
+            "There is one split only. Every row is judged by what was fitted on the others; the recommendation looks "
+            "at the first router of the list, not at the best one; the best constant model and the blind mix are "
+            "chosen on these very rows."
         )
-    if ground.leaks.near:
+    if ground.leaks.near > NEAR_SHARE * len(test):
         yield (
             f"{ground.leaks.near} test queries are nearly the same as a training one and stay in: "
             "figures may flatter every trained router."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -70,12 +71,16 @@ class OperatingPoint:
 
 
 class _Swept(NamedTuple):
-    """Operating points in the order of rising cost; each array of shape (n_points,)."""
+    """Operating points in the order of rising cost; each array of shape (n_points,).
+
+    error : standard error of the quality as paired with that of the best single model.
+    """
 
     value: FloatArray
     share: FloatArray
     quality: FloatArray
     cost_usd: FloatArray
+    error: FloatArray
 
 
 def operating_point(
@@ -94,12 +99,18 @@ def operating_point(
     best_single : the standard of quality, and the default model for queries on unknown ground (a threshold, which only
         orders, has none).
     groups : of the bootstrap, shape (n_queries,); by default every query by itself.
-    A share is met as nearly as ties allow, a quality at the lowest cost or share, a cost with the highest quality.
+    A share is met as nearly as ties allow; a quality at the lowest cost or share, with one standard error to spare
+    (the rule of Breiman et al. 1984 against choosing what was lucky); a cost with the highest quality.
     Raises ConfigError where no setting meets the target, or it needs a pair or costs that are not there.
     """
     if pair is None and np.isnan(seen.cost_usd).any():
         raise ConfigError("More than two models are compared by cost, and some cost is unknown. Name weak and strong.")
-    swept = _willingness_sweep(seen, outcomes, best_single) if pair is None else _threshold_sweep(seen, outcomes, pair)
+    # A threshold only orders; a willingness chooses, and is judged as it is deployed: on what is proven.
+    seen = seen.cautiously() if pair is None else seen
+    if pair is None:
+        swept = _willingness_sweep(seen, outcomes, best_single)
+    else:
+        swept = _threshold_sweep(seen, outcomes, pair, best_single)
     best = float(outcomes.mean_quality()[outcomes.column(best_single)])
     value = float(swept.value[_meet(swept, target, best)])
     policy: Policy = at(value, best_single) if pair is None else StrongIfWorth(pair.weak, pair.strong, value)
@@ -124,7 +135,7 @@ def operating_point(
     )
 
 
-def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair) -> _Swept:
+def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair, best_single: str) -> _Swept:
     weak, strong = (outcomes.column(model) for model in pair)
     both = ~np.isnan(outcomes.quality[:, [weak, strong]]).any(axis=1)
     if not both.any():
@@ -139,7 +150,9 @@ def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair) -> _Swept:
     # Any threshold between two blocks cuts alike and the middle is the farthest from both, unless it rounds onto one.
     between = np.where(middle > below, middle, above)
     cuts = np.concatenate([[min(1.0, blocks[0] + 1e-9)], between, [0.0]])
-    return _Swept(cuts, quality.share, quality.quality, cost.quality)
+    lead = _lead(outcomes, best_single)[both]
+    error = _error(lambda values: ranking.curve(values[:, weak], values[:, strong]).quality, lead)
+    return _Swept(cuts, quality.share, quality.quality, cost.quality, error)
 
 
 def _willingness_sweep(seen: Estimates, outcomes: Outcomes, default: str) -> _Swept:
@@ -149,7 +162,20 @@ def _willingness_sweep(seen: Estimates, outcomes: Outcomes, default: str) -> _Sw
         np.full(len(points), np.nan),
         points.mean(outcomes.quality),
         points.mean(outcomes.cost_usd),
+        _error(points.mean, _lead(outcomes, default)),
     )
+
+
+def _lead(outcomes: Outcomes, best_single: str) -> FloatArray:
+    """Return every model's quality minus that of the best single one on the same query, shape (n_queries, n_models)."""
+    return outcomes.quality - outcomes.quality[:, [outcomes.column(best_single)]]
+
+
+def _error(mean: Callable[[FloatArray], FloatArray], lead: FloatArray) -> FloatArray:
+    """Return the standard error of the mean lead at every point; `mean` averages over what each point chooses."""
+    variance = np.maximum(mean(np.square(lead)) - np.square(mean(lead)), 0.0)
+    error: FloatArray = np.sqrt(variance / len(lead))
+    return error
 
 
 def _meet(swept: _Swept, target: Target, best: float) -> int:
@@ -158,9 +184,11 @@ def _meet(swept: _Swept, target: Target, best: float) -> int:
             raise ConfigError("A target share is of the strong model's calls. Name weak and strong.")
         return int(np.abs(swept.share - target.share).argmin())
     if target.quality is not None:
-        reached = swept.quality >= target.quality * best
+        # The cheapest of many settings that reach it would be the luckiest: each must have a standard error to spare.
+        sure = swept.quality - swept.error
+        reached = sure >= target.quality * best - 1e-12
         if not reached.any():
-            top = f"the highest is {swept.quality.max() / best:.4f}"
+            top = f"the highest is {np.nanmax(sure) / best:.4f} with a standard error to spare"
             raise ConfigError(f"No setting reaches {target.quality:g} of the best single model's quality; {top}.")
         spent = swept.share if np.isnan(swept.cost_usd).any() else swept.cost_usd
         return int(np.where(reached, spent, np.inf).argmin())

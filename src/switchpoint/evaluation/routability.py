@@ -13,7 +13,8 @@ from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import IntArray
 from switchpoint.evaluation.bootstrap import Interval
 from switchpoint.evaluation.ceiling import Ceiling
-from switchpoint.evaluation.recommendation import Mix, Recommendation
+from switchpoint.evaluation.evidence import Mix
+from switchpoint.evaluation.recommendation import Recommendation
 from switchpoint.evaluation.report import Evaluation, to_json_value
 from switchpoint.evaluation.two_model import Line
 

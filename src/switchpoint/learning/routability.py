@@ -20,6 +20,7 @@ from switchpoint.evaluation.bout import predicted
 from switchpoint.evaluation.evaluate import evaluate
 from switchpoint.evaluation.findings import class_columns, routability
 from switchpoint.evaluation.routability import Ground, LeakCount, Routability, Trial
+from switchpoint.evaluation.two_model import pair_of
 from switchpoint.learning.assess import with_common_models
 from switchpoint.learning.datasets import Folder, Split, read, without_overlap
 from switchpoint.learning.leaks import leaks
@@ -74,6 +75,7 @@ def report(
     for name in names:
         recipe(name)
     data = _read(Path(folder), models, say)
+    pair_of(data.train.models, data.train.mean_quality(), weak, strong)  # half a pair is told before anything is fitted
     trials: list[Trial] = []
     skipped: dict[str, str] = {}
     for number, name in enumerate(names, start=1):

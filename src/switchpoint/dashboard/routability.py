@@ -1,0 +1,101 @@
+"""The routability report as one HTML file: styles and plots are inside, and nothing is fetched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from switchpoint.dashboard.formats import FILTERS, UNKNOWN
+from switchpoint.dashboard.pages import STYLE, TEMPLATES
+from switchpoint.evaluation import plots_report as plots
+from switchpoint.evaluation.bootstrap import Interval
+from switchpoint.evaluation.routability import FEW_OF_CLASS, Routability
+from switchpoint.evaluation.sentences import mixture, points, share_of
+
+WAYS: Mapping[str, str] = {
+    "best_single": "best constant",
+    "cheapest": "cheapest constant",
+    "random": "any model, drawn",
+    "class_constant": "per-class constant",
+    "oracle": "oracle",
+}
+"""Ways of answering that need no trained router, in words."""
+
+
+def routability_page(report: Routability) -> str:
+    """Render the report; raises ConfigError without matplotlib."""
+    evaluation = report.shown.evaluation
+    pictures = {
+        "cost": plots.cost_plot(report),
+        "share": evaluation.two_model and plots.share_plot(evaluation.two_model, report.shown.router),
+        "models": plots.models_plot(report),
+        "gains": plots.gains_plot(report),
+        "ceilings": plots.ceilings_plot(report),
+        "reliability": plots.reliability_plot(report),
+    }
+    # Made here of escaped text; every other value of the page is escaped by the template.
+    drawn = {name: None if svg is None else Markup(svg) for name, svg in pictures.items()}
+    return (
+        _environment()
+        .get_template("routability.html")
+        .render(report=report, plots=drawn, ways=WAYS, few_of_class=FEW_OF_CLASS, mixture=mixture)
+    )
+
+
+def gain(found: Interval | None) -> str:
+    """Show a difference of qualities in points of 100."""
+    return UNKNOWN if found is None or math.isnan(found.value) else points(found.value)
+
+
+def part(found: Interval | float | None) -> str:
+    """Show a part of one in percent."""
+    value = found.value if isinstance(found, Interval) else found
+    return UNKNOWN if value is None or math.isnan(value) else share_of(value)
+
+
+def quality(found: Interval | None) -> str:
+    """Show a mean quality in points of 100."""
+    return UNKNOWN if found is None or math.isnan(found.value) else f"{found.value * 100:.1f}"
+
+
+def dollars(found: Interval | None) -> str:
+    """Show USD."""
+    return str(FILTERS["usd"](None if found is None else found.value))
+
+
+def ends(found: Interval | None, show: Callable[[float], str]) -> str:
+    """Show the ends of an interval; nothing where they are not known."""
+    if found is None or math.isnan(found.low):
+        return ""
+    return f"{show(found.low)} to {show(found.high)}"
+
+
+def _ends_by(show: Callable[[Interval], str]) -> Callable[[Interval | None], str]:
+    return lambda found: ends(found, lambda value: show(Interval(value, value, value)))
+
+
+def highest(values: Iterable[Interval | None]) -> float:
+    """Return the highest value that is known, to scale bars by; 1 where none is."""
+    return max((v.value for v in values if v is not None and v.value > 0), default=1.0)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown: dict[str, Callable[[Any], str]] = {"gain": gain, "part": part, "quality": quality, "dollars": dollars}
+    environment.filters.update(FILTERS)
+    environment.filters.update(shown)
+    environment.filters.update({f"{name}_ends": _ends_by(show) for name, show in shown.items()})
+    environment.globals["style"] = Markup(STYLE + (TEMPLATES / "routability.css").read_text("utf-8"))
+    return environment
