@@ -77,7 +77,7 @@ def test_without_costs_the_page_shows_models_and_no_dollars(outcomes):
     page = routability_page(found_of(free, trial("wise", free, knowing(free))))
 
     assert "Costs are not on record" in page
-    assert "98 % costs" not in page
+    assert "USD per 1,000" not in page
     assert "$" not in page
 
 
@@ -95,3 +95,7 @@ def test_an_unknown_figure_is_a_dash_and_never_zero():
     unknown = Interval(np.nan, np.nan, np.nan)
     assert {show(value) for show in (gain, part, quality, dollars) for value in (None, unknown)} == {"–"}
     assert ends(Interval(0.5, np.nan, np.nan), str) == ""
+
+
+def test_a_number_and_its_percent_sign_stay_on_one_line(found):
+    assert not re.search(r"\d %", routability_page(found))

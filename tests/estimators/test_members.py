@@ -174,7 +174,7 @@ def test_what_is_written_is_what_is_read(
     assert (one.mean == two.mean).all()
 
 
-@every
+@pytest.mark.parametrize("kind", sorted(kind for kind, line in MEMBERS.items() if line.calibration != "none"))
 def test_calibrated_predictions_are_right_in_the_mean(
     kind: str, outcomes: Outcomes, learned: dict[str, Learned]
 ) -> None:

@@ -175,9 +175,10 @@ def test_the_json_holds_every_finding_and_no_nan(outcomes):
     plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
 
     assert plain["recommendation"]["action"] == "route for quality"
-    assert plain["routers"]["wise"]["evaluation"]["gain_over_best_single"] == plain["routers"]["wise"]["rehearsal"][
-        "gain_over_best_single"
-    ]
+    assert (
+        plain["routers"]["wise"]["evaluation"]["gain_over_best_single"]
+        == plain["routers"]["wise"]["rehearsal"]["gain_over_best_single"]
+    )
     assert len(plain["curves"]["cost"]["x"]) == len(plain["curves"]["cost"]["low"])
     assert plain["classes"]["easy"]["n_queries"] == 60
     assert plain["skipped"] == {"odd": "reason"}

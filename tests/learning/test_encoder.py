@@ -149,18 +149,20 @@ def test_a_model_without_outcomes_and_rows_without_any_do_no_harm(base: BertFile
     assert tuned.encoder.predict(outcomes.queries[:3]).mean[:, 1] == pytest.approx(0.5, abs=0.05)
 
 
-def test_too_few_rows_and_a_share_out_of_range_are_refused(base: BertFiles) -> None:
+def test_too_few_rows_and_settings_out_of_range_are_refused(base: BertFiles) -> None:
     with pytest.raises(DataError, match="19 rows with an outcome; fine-tuning needs at least 20"):
-        fine_tune(make_outcomes(19), base)
+        fine_tune(make_outcomes(19), base, FAST)
     with pytest.raises(ConfigError, match=r"held_out must be between 0 and 1\. Got 1"):
-        fine_tune(make_outcomes(40), base, Settings(held_out=1.0))
+        fine_tune(make_outcomes(40), base, replace(FAST, held_out=1.0))
+    with pytest.raises(ConfigError, match=r"max_tokens must be at most 64, as the encoder\. Got 65"):
+        fine_tune(make_outcomes(40), base, replace(FAST, max_tokens=65))
 
 
 def test_without_torch_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
 
     with pytest.raises(ConfigError, match=r"needs torch\. Run: pip install 'switchpoint\[torch\]'"):
-        fine_tune(make_outcomes(40), BertFiles.read(write_folder(tmp_path)))
+        fine_tune(make_outcomes(40), BertFiles.read(write_folder(tmp_path)), FAST)
 
 
 def test_the_command_line_leaves_an_artifact_that_is_served(base: BertFiles, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from switchpoint.core.errors import ConfigError, DataError, UnknownModel
 from switchpoint.evaluation.recommendation import Action
 from switchpoint.learning.routability import report
 from switchpoint.learning.routers import ROUTERS
+from tests.evaluation.toys import recorded
 
 PLAIN = ("length", "cheapest", "best")
 HARD_FROM = 30
@@ -143,3 +144,14 @@ def test_by_default_every_router_of_the_table_is_tried(tmp_path, monkeypatch):
     assert [trial.router for trial in found.trials] == list(table)
     assert found.command == "switchpoint report toy"
     json.dumps(found.to_json(), allow_nan=False)
+
+
+@pytest.mark.data
+def test_on_routerbench_arc_a_saving_inside_the_luck_of_shuffled_estimates_is_not_claimed():
+    found = report(recorded("routerbench-arc"), routers=["linear"])
+
+    costs = found.for_cost.evaluation.costs
+    assert costs.near_best_ratio.value < costs.near_best_ratio_single_models.value
+    assert costs.near_best_ratio.high > costs.near_best_ratio_shuffled.low
+    assert found.recommendation.action is Action.MIX
+    assert found.mix.quality_ratio.low > 0.95

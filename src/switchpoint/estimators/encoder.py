@@ -81,7 +81,10 @@ class Scorer:
 
     def logits(self, texts: Sequence[str]) -> FloatArray:
         """Return shape (n_texts, n_models)."""
-        ids = self.tokens.ids(texts)
+        return self.score(self.tokens.ids(texts))
+
+    def score(self, ids: Sequence[Sequence[int]]) -> FloatArray:
+        """Return the logits of texts by their token ids, shape (n_texts, n_models)."""
         result = np.empty((len(ids), self.n_models), dtype=np.float32)
         for rows in self._batches(np.array([len(each) for each in ids], dtype=np.intp)):
             result[rows] = self._forward([ids[row] for row in rows])

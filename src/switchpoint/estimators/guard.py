@@ -12,6 +12,7 @@ kind is learned from how much kinds differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple, Self
@@ -21,8 +22,7 @@ import numpy.typing as npt
 
 from switchpoint.core.query import BoolArray, FloatArray, IntArray
 from switchpoint.estimators.calibration import folds
-from switchpoint.estimators.linear import fit_linear
-from switchpoint.estimators.neighbourhoods import KIND, MAX_EXPONENT, kmeans
+from switchpoint.estimators.neighbourhoods import MAX_EXPONENT, kind_lines, kmeans
 from switchpoint.estimators.novelty import Novelty
 from switchpoint.estimators.static import N_SURFACE
 
@@ -78,7 +78,8 @@ MOST_CAUTIOUS = Caution(near=0.0, errors=1.0, spread=0.5, max_novelty=0.5, log_o
 class Gains(NamedTuple):
     """What is known of some queries before it is doubted; all of shape (n_queries, n_models) but novelty.
 
-    kinds, near : gain over the reference by kinds and by neighbours; errors : standard error of the former.
+    kinds, near : gain over the reference by kinds and, where any are kept, by neighbours; errors : standard error of
+        the former.
     spread : shape (n_models,), of a model's gains between kinds. novelty : shape (n_queries,).
     """
 
@@ -91,11 +92,11 @@ class Gains(NamedTuple):
 
     def doubted(self, caution: Caution) -> FloatArray:
         """Return the gains less every doubt, shape (n_queries, n_models), in [-1, 1]; 0 for the reference."""
-        odds = _logit(self.novelty) + caution.log_odds
-        new = (1 / (1 + np.exp(-odds)))[:, None]
-        gain = (1 - caution.near) * self.kinds + caution.near * self.near
-        gain = (1 - new) * (gain - caution.errors * self.errors) - caution.spread * new * self.spread
-        gain = np.where((self.novelty > caution.max_novelty)[:, None], NEVER, gain)
+        odds = self.novelty * math.exp(caution.log_odds)
+        new = (odds / (odds + (1 - self.novelty)))[:, None]
+        gain = self.kinds if caution.near == 0 else (1 - caution.near) * self.kinds + caution.near * self.near
+        gain = (1 - new) * (gain - caution.errors * self.errors) - new * (caution.spread * self.spread)
+        gain[self.novelty > caution.max_novelty] = NEVER
         gain[:, self.reference] = 0.0
         return gain
 
@@ -136,45 +137,8 @@ class Guard(NamedTuple):
         return evidence._replace(caution=np.full(5, np.nan) if caution is None else np.array(caution))
 
     def of(self, columns: FloatArray, novelty: FloatArray, predicted: FloatArray) -> FloatArray:
-        """Return what is proven of each model's gain over the reference, shape (n_queries, n_models), in [-1, 1].
-
-        Where the cautious gain is above 0 it stands. All others are moved down together until none is a gain. Where
-        the query is of a new kind, what is usual takes the place of what is predicted.
-
-        novelty : shape (n_queries,).
-        predicted : gain of each model over the reference by the estimator's own means, shape (n_queries, n_models).
-        """
-        enough = not np.isnan(self.caution).any()
-        caution = Caution(*self.caution.tolist()) if enough else MOST_CAUTIOUS
-        is_new = (novelty > caution.max_novelty)[:, None]
-        usual = np.where(is_new, self.gains.mean(axis=0), predicted)
-        # The differences between the others stay: they say which of them is to be had for less.
-        proven: FloatArray = usual - np.maximum(usual.max(axis=1, keepdims=True), 0.0) - UNPROVEN
-        if enough:
-            doubted = self.known(columns, novelty).doubted(caution)
-            proven = np.where(doubted > 0, doubted, proven)
-        proven[:, int(self.reference)] = 0.0
-        return proven
-
-    def known(self, columns: FloatArray, novelty: FloatArray) -> Gains:
-        """Return what is known of queries before it is doubted."""
-        share = np.exp(np.minimum(columns @ self.places, MAX_EXPONENT))
-        share /= share.sum(axis=1, keepdims=True)
-        return Gains(
-            kinds=share @ self.gains,
-            near=self._near(columns[:, : self.vectors.shape[1]]),
-            errors=np.sqrt(np.square(share) @ self.variances),
-            spread=self.gains.std(axis=0),
-            novelty=novelty,
-            reference=int(self.reference),
-        )
-
-    def _near(self, vectors: FloatArray) -> FloatArray:
-        n_near = min(NEAREST, len(self.vectors))
-        if not n_near:
-            return np.zeros((len(vectors), self.gains.shape[1]))
-        nearest = np.argpartition(-(vectors @ self.vectors.T), n_near - 1, axis=1)[:, :n_near]
-        return _shrunk_mean(self.differences[nearest], NEAR_PRIOR_ROWS)
+        """Return what is proven of each model's gain over the reference; see `Watch.of`."""
+        return Watch(self).of(columns, novelty, predicted)
 
     @classmethod
     def _evidence(cls, columns: FloatArray, quality: FloatArray, labels: IntArray) -> Self:
@@ -184,7 +148,7 @@ class Guard(NamedTuple):
         share = (labels[:, None] == numbers).astype(np.float64)
         rows = slice(None, None, 1 + len(columns) // MAX_NEIGHBOURS)
         return cls(
-            places=fit_linear(columns, share, (KIND,)).astype(np.float32),
+            places=kind_lines(columns, share).astype(np.float32),
             gains=np.array([_shrunk_mean(difference[labels == kind], PRIOR_ROWS) for kind in numbers]),
             variances=np.array([_variance(difference[labels == kind]) for kind in numbers]),
             vectors=columns[rows, : -1 - N_SURFACE],
@@ -192,6 +156,69 @@ class Guard(NamedTuple):
             caution=np.full(5, np.nan),
             reference=np.array(reference),
         )
+
+
+class Watch:
+    """A guard at work: what does not depend on the query is worked out beforehand.
+
+    One query at a time, most of the time is the overhead of calls, so there are as few as can be.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self.enough = not np.isnan(guard.caution).any()
+        self.caution = Caution(*guard.caution.tolist()) if self.enough else MOST_CAUTIOUS
+        self.reference = int(guard.reference)
+        self.places = guard.places
+        self._gains, self._variances = guard.gains.astype(np.float32), guard.variances.astype(np.float32)
+        self._usual, self._spread = guard.gains.mean(axis=0, dtype=np.float32), guard.gains.std(axis=0, dtype=np.float32)
+        self._vectors, observed = guard.vectors, ~np.isnan(guard.differences)
+        # Of each row kept as a neighbour: its differences, and of which models they are.
+        self._near_sums = np.hstack([np.where(observed, guard.differences, 0.0), observed]).astype(np.float32)
+
+    def of(
+        self, columns: FloatArray, novelty: FloatArray, predicted: FloatArray, exponents: FloatArray | None = None
+    ) -> FloatArray:
+        """Return what is proven of each model's gain over the reference, shape (n_queries, n_models), in [-1, 1].
+
+        Where the cautious gain is above 0 it stands. All others are moved down together until none is a gain. Where
+        the query is of a new kind, what is usual takes the place of what is predicted.
+
+        novelty : shape (n_queries,).
+        predicted : gain of each model over the reference by the estimator's own means, shape (n_queries, n_models); 0
+            for the reference.
+        exponents : ``columns @ places``, where the caller has it already.
+        """
+        proven = np.where((novelty > self.caution.max_novelty)[:, None], self._usual, predicted)
+        # The differences between the others stay: they say which of them is to be had for less.
+        proven -= np.maximum.reduce(proven, axis=1, keepdims=True) + UNPROVEN
+        if self.enough:
+            doubted = self.known(columns, novelty, exponents).doubted(self.caution)
+            np.copyto(proven, doubted, where=doubted > 0)
+        proven[:, self.reference] = 0.0
+        return proven
+
+    def known(self, columns: FloatArray, novelty: FloatArray, exponents: FloatArray | None = None) -> Gains:
+        """Return what is known of queries before it is doubted."""
+        share = np.exp(np.minimum(columns @ self.places if exponents is None else exponents, MAX_EXPONENT))
+        share /= np.add.reduce(share, axis=1, keepdims=True)
+        kinds = share @ self._gains
+        return Gains(
+            kinds=kinds,
+            near=self._near(columns) if len(self._vectors) else kinds,
+            errors=np.sqrt((share * share) @ self._variances),
+            spread=self._spread,
+            novelty=novelty,
+            reference=self.reference,
+        )
+
+    def _near(self, columns: FloatArray) -> FloatArray:
+        n_near = min(NEAREST, len(self._vectors))
+        cosine = columns[:, : self._vectors.shape[1]] @ self._vectors.T
+        nearest = cosine.argpartition(-n_near, axis=1)[:, -n_near:]
+        sums = np.add.reduce(self._near_sums.take(nearest, axis=0), axis=1)
+        difference, number = sums[:, : len(self._spread)], sums[:, len(self._spread) :]
+        shrunk: FloatArray = difference / (number + NEAR_PRIOR_ROWS)
+        return shrunk
 
 
 def _rehearse(
@@ -207,7 +234,7 @@ def _rehearse(
     gained, worst = np.zeros((len(CHOICES), len(columns))), np.full(len(CHOICES), np.inf)
     for train, test, is_new in _scenes(labels):
         novelty = Novelty.measured(*ground(columns[train], domains[train].tolist()), line).of(columns[test])
-        known = Guard._evidence(columns[train], quality[train], labels[train]).known(columns[test], novelty)
+        known = Watch(Guard._evidence(columns[train], quality[train], labels[train])).known(columns[test], novelty)
         difference = quality[test] - quality[test][:, [known.reference]]
         found = np.array([_gain(known.doubted(choice), difference) for choice in CHOICES])
         if is_new:
@@ -275,9 +302,3 @@ def _variance(difference: FloatArray) -> FloatArray:
     spread = np.where(observed, np.square(known - mean), 0.0).sum(axis=0) / np.maximum(count, 1)
     variance: FloatArray = np.maximum(spread, LEAST_SPREAD**2) / (count + PRIOR_ROWS)
     return variance
-
-
-def _logit(p: FloatArray) -> FloatArray:
-    clipped = np.clip(p.astype(np.float64), 1e-6, 1 - 1e-6)
-    result: FloatArray = np.log(clipped / (1 - clipped))
-    return result

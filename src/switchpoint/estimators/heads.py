@@ -23,7 +23,7 @@ from switchpoint.estimators.abilities import known_ability
 from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.calibration import Platt, held_out_parts
-from switchpoint.estimators.guard import Guard
+from switchpoint.estimators.guard import Guard, Watch
 from switchpoint.estimators.knowledge import Knowledge
 from switchpoint.estimators.linear import BOTH, fit_linear
 from switchpoint.estimators.logistic import sigmoid
@@ -108,9 +108,11 @@ class TextHeads:
         products = columns @ self._matrix
         nearby = fitted.neighbourhoods.logits(products[:, n_models : self._kinds_end])
         logits = products[:, :n_models] + fitted.share * nearby
-        mean, novelty = sigmoid(logits), fitted.novelty.of(columns, products[:, self._kinds_end :])
-        reference = mean[:, int(fitted.guard.reference), None]
-        proven = reference + fitted.guard.of(columns, novelty, mean - reference)
+        mean = sigmoid(logits)
+        novelty = fitted.novelty.of(columns, products[:, self._kinds_end : self._novelty_end])
+        reference = mean[:, self._watch.reference, None]
+        proven = self._watch.of(columns, novelty, mean - reference, products[:, self._novelty_end :])
+        proven += reference
         return Prediction(mean=mean, novelty=novelty, proven=proven)
 
     def state(self) -> State:
@@ -153,9 +155,11 @@ class TextHeads:
 
     def _keep(self, models: tuple[str, ...], fitted: Fitted) -> Self:
         self._models, self._fit = models, fitted
-        # One product gives the linear logits, the places in the neighbourhoods, and all that novelty needs.
-        self._matrix = np.hstack([fitted.linear, fitted.neighbourhoods.places, fitted.novelty.matrix])
-        self._kinds_end = len(models) + fitted.neighbourhoods.places.shape[1]
+        self._watch = Watch(fitted.guard)
+        parts = (fitted.linear, fitted.neighbourhoods.places, fitted.novelty.matrix, fitted.guard.places)
+        # One product gives the linear logits, the places in the neighbourhoods, and what novelty and guard need.
+        self._matrix = np.hstack(parts)
+        _, self._kinds_end, self._novelty_end, _ = np.cumsum([part.shape[1] for part in parts]).tolist()
         return self
 
     def _fitted(self) -> Fitted:

@@ -33,8 +33,8 @@ from switchpoint.estimators.stacking import ENSEMBLES, Ensemble, combine
 TRUSTED = 0.5
 """Up to this novelty a prediction stands; from here to 1 it goes back, in a line, to the mean of each model."""
 
-METHODS: dict[str, str] = {name: line.summary for table in (ENSEMBLES, MEMBERS) for name, line in table.items()}
-"""What `Learned` can be made of, in a few words."""
+METHODS: dict[str, Ensemble | Line] = {**ENSEMBLES, **MEMBERS}
+"""What `Learned` can be made of."""
 
 Fit = Callable[[Line, Reading, BoolArray], Member]
 """From a line of the table, what was read of the rows to learn from, and which rows these are."""
@@ -56,16 +56,17 @@ class Learned:
 
     method : kind of a member, or of an ensemble of them.
     reader : name of the embedder that reads the text; see `embedders`.
-    calibration : "platt", "isotonic" or "beta"; "none" leaves scores as they are.
+    calibration : "platt", "isotonic" or "beta"; "none" leaves scores as they are. By default what suits the method.
     """
 
     kind = "learned"
 
     def __init__(
-        self, method: str = "average", *, reader: str = "static", calibration: str = "platt", seed: int = 0
+        self, method: str = "average", *, reader: str = "static", calibration: str | None = None, seed: int = 0
     ) -> None:
         self.ensemble = ENSEMBLES.get(method) or Ensemble((method,))
         self.lines = tuple(line_of(member) for member in self.ensemble.members)
+        calibration = calibration or METHODS[method].calibration
         self.settings = {"method": method, "reader": reader, "calibration": calibration, "seed": seed}
         self.seed = seed
         self.reader: Reader = embedder_of(reader)

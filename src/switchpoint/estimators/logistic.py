@@ -124,7 +124,8 @@ class _Rows(NamedTuple):
     def newton(self, slope: FloatArray, spread: FloatArray, ridge: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the step s with ``(xᵀ spread x + ridge) s = slope``, nearly, and x s."""
         spread = spread.astype(self.x.dtype)
-        scale = 1 / (self.squares * spread.mean(axis=0, dtype=np.float64) + ridge)
+        mean = spread.sum(axis=0, dtype=np.float64) / max(1, len(spread))
+        scale = 1 / (self.squares * mean + ridge)
         step, along, left = np.zeros_like(slope), np.zeros(spread.shape), slope
         direction = scale * left
         power = (left * direction).sum(axis=0)

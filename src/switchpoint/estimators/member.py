@@ -57,11 +57,15 @@ def joined(member: Member, reading: Reading, quality: FloatArray, ability: float
 
 
 class Line(NamedTuple):
-    """A line of the table: where the member is, its settings, and what it is in a few words."""
+    """A line of the table: where the member is, its settings, and what it is in a few words.
+
+    calibration : "none" for published forms whose scores order models or queries, and are not qualities.
+    """
 
     path: str
     summary: str
     settings: Mapping[str, Any] = {}
+    calibration: str = "platt"
 
     def member(self) -> Any:
         """Return the member's class."""
@@ -87,20 +91,30 @@ MEMBERS: dict[str, Line] = {
     "mlp": Line("switchpoint.estimators.mlp:Mlp", "a small network shared by the models"),
     "knn": Line("switchpoint.estimators.knn:Knn", "mean of the closest queries, shrunk"),
     "shnitzer": Line("switchpoint.estimators.shnitzer:Shnitzer", "closest queries, believed as far as they were right"),
-    "shnitzer-s3": Line("switchpoint.estimators.shnitzer:Shnitzer", "S3 of Shnitzer et al.", {"k": 5, "s3": True}),
+    "shnitzer-s3": Line(
+        "switchpoint.estimators.shnitzer:Shnitzer", "S3 of Shnitzer et al.", {"k": 5, "s3": True}, calibration="none"
+    ),
     "clusters": Line("switchpoint.estimators.clusters:Clusters", "means of soft clusters, shrunk"),
     "kinds": Line("switchpoint.estimators.clusters:Clusters", "means of the known domains, shrunk", {"domains": True}),
-    "avengers-pro": Line("switchpoint.estimators.clusters:AvengersPro", "performance-efficiency score of clusters"),
+    "avengers-pro": Line(
+        "switchpoint.estimators.clusters:AvengersPro", "performance-efficiency score of clusters", calibration="none"
+    ),
     "avengers-pro-ranks": Line(
         "switchpoint.estimators.clusters:AvengersPro",
         "the same, ranked as its code does",
         {"ranks": True, "n_clusters": 25, "top": 3},
+        calibration="none",
     ),
     "factors": Line("switchpoint.estimators.factors:Factors", "abilities of models, traits and difficulty of texts"),
-    "factors-routellm": Line("switchpoint.estimators.routellm:Collapsed", "RouteLLM's matrix factorisation (mf)"),
+    "factors-routellm": Line(
+        "switchpoint.estimators.routellm:Collapsed", "RouteLLM's matrix factorisation (mf)", calibration="none"
+    ),
     "ranking": Line("switchpoint.estimators.ranking:Ranking", "Bradley-Terry on queries like this one"),
     "ranking-routellm": Line(
-        "switchpoint.estimators.ranking:SimilarityElo", "RouteLLM's similarity-weighted Elo (sw_ranking)", {"tiers": 10}
+        "switchpoint.estimators.ranking:SimilarityElo",
+        "RouteLLM's similarity-weighted Elo (sw_ranking)",
+        {"tiers": 10},
+        calibration="none",
     ),
     "hybrid-det": Line("switchpoint.estimators.hybrid:Hybrid", "as good as the reference: yes or no", {"label": "det"}),
     "hybrid-prob": Line("switchpoint.estimators.hybrid:Hybrid", "the same, over repeated answers", {"label": "prob"}),

@@ -44,10 +44,9 @@ class Novelty(NamedTuple):
         left out in turn; kinds that are not known are as they are. Every kind weighs the same, and so do all that are
         left out together and all that are not.
         """
-        thin = np.zeros(len(columns), dtype=bool)
-        thin[:: 1 + len(columns) // MAX_ROWS] = True
-        kinds = {name: rows & thin for name, rows in kinds.items() if (rows & thin).any()}
-        known = known & thin
+        thin = slice(None, None, 1 + len(columns) // MAX_ROWS)
+        columns, known = columns[thin], known[thin]
+        kinds = {name: rows[thin] for name, rows in kinds.items() if rows[thin].any()}
         far = [(distance, 1.0) for distance in _left_out(columns, kinds, known)]
         near = [(distance, 0.0) for distance in _kept(columns, kinds, known)]
         matrix = _matrix(columns, kinds, known)
@@ -73,8 +72,9 @@ def _sight(columns: FloatArray) -> int:
 
 def _distance(products: FloatArray, n_sight: int) -> FloatArray:
     """Squared distance to the nearest kind, minus that to the middle of all; shape (n_texts,)."""
-    inside, outside, places = np.split(products, (n_sight, 2 * n_sight), axis=1)
-    result: FloatArray = np.vecdot(inside, inside) + places.min(axis=1) - np.vecdot(outside, outside)
+    inside, outside = products[:, :n_sight], products[:, n_sight : 2 * n_sight]
+    nearest = np.minimum.reduce(products[:, 2 * n_sight :], axis=1)
+    result: FloatArray = np.vecdot(inside, inside) + nearest - np.vecdot(outside, outside)
     return result
 
 

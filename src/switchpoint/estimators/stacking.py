@@ -30,6 +30,7 @@ class Ensemble(NamedTuple):
     members: tuple[str, ...]
     summary: str = ""
     fitted: bool = False
+    calibration: str = "platt"
 
     def weigh(self, held_out: FloatArray, quality: FloatArray) -> FloatArray:
         """Return the weight of each member, shape (n_members,), 0 or more.

@@ -1,7 +1,8 @@
 """OutputTokens: how long each model's answer to a query will be; what makes the cost of an answer predictable.
 
 problem   the output is the dear part of a call, and models differ tenfold in how much they write for the same query
-formula   log tokens = mean + columns · weights, ridge per model; tokens = smear · exp(log tokens), at least 1
+formula   log tokens = mean + columns · weights, ridge per model; tokens = smear · exp(log tokens), at least 1, at
+          most what was observed
 source    ridge: Hoerl & Kennard 1970; leave-one-out by the hat matrix: Allen 1974; smearing: Duan 1983
 differs   the smear is the ratio of the observed to the predicted total, on predictions that left each row out, so that
           sums are right where the spread depends on the query; predictions stay in the range that was observed
@@ -44,7 +45,7 @@ class Lines(NamedTuple):
     def apply(self, columns: FloatArray) -> FloatArray:
         """Return tokens, shape (n_queries, n_models)."""
         logs = np.clip(columns @ self.weights, self.low, self.high)
-        tokens: FloatArray = np.maximum(np.exp(logs) * self.smear, 1.0)
+        tokens: FloatArray = np.clip(np.exp(logs) * self.smear, 1.0, np.exp(self.high))
         return tokens
 
 

@@ -25,9 +25,6 @@ INK, SOFT, RULE, ACCENT, GOOD, WARM = "#010101", "#020202", "#030303", "#040404"
 
 VARIABLES = {INK: "--ink", SOFT: "--soft", RULE: "--line", ACCENT: "--accent", GOOD: "--good", WARM: "--warm"}
 
-SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "switchpoint", "axes.edgecolor": SOFT, "text.parse_math": False}
-"""Text that stays text, the same bytes every time, and no formula made of a dollar sign in a name."""
-
 NAMESPACE = "http://www.w3.org/2000/svg"
 
 WIDTH = 8.0
@@ -174,7 +171,8 @@ def _svg(draw: Draw, height: float, legend: bool = False) -> str:
     except ImportError:
         raise ConfigError("The report draws with matplotlib: pip install 'switchpoint[train]'.") from None
     out = StringIO()
-    with matplotlib.rc_context(SETTINGS):
+    # Text stays text, the bytes are the same every time, and a dollar sign in a name starts no formula.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "switchpoint", "text.parse_math": False}):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
@@ -208,6 +206,7 @@ def _axes(axes: Axes, x: str, y: str | None) -> None:
         axes.grid(axis="y", color=RULE, linewidth=0.8)
     axes.tick_params(colors=INK, labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_color(SOFT)
     axes.set_axisbelow(True)
 
 

@@ -7,6 +7,7 @@ Architecture: BERT (Devlin et al. 2019) as all-MiniLM-L6-v2 has it; the mean ove
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,6 @@ def n_layers(weights: Mapping[str, FloatArray]) -> int:
 
 def library(name: str) -> Any:
     """Import what the torch extra brings; raises ConfigError, which says what to install."""
-    from importlib import import_module
-
     try:
         return import_module(name)
     except ImportError:

@@ -15,12 +15,12 @@ import numpy as np
 
 from switchpoint.core.errors import ConfigError, DataError
 from switchpoint.core.outcome import Outcomes
-from switchpoint.core.query import FloatArray, IntArray
+from switchpoint.core.query import BoolArray, FloatArray, IntArray
 from switchpoint.estimators import artifact
 from switchpoint.estimators.bert import BertFiles
 from switchpoint.estimators.encoder import Encoder, Scorer, Tokens
 from switchpoint.estimators.logistic import sigmoid, solve
-from switchpoint.estimators.member import shrunk_mean
+from switchpoint.estimators.member import logit, shrunk_mean
 from switchpoint.learning.bert import Bert, library
 from switchpoint.learning.datasets import Folder, Split, read_many
 from switchpoint.learning.encoder_graph import graph_of, quantize
@@ -110,10 +110,8 @@ def fine_tune(
     Raises DataError for fewer than 20 rows with an outcome, ConfigError for settings out of range or without torch.
     """
     settings = settings or Settings()
-    if not 0 < settings.held_out < 1:
-        raise ConfigError(f"held_out must be between 0 and 1. Got {settings.held_out!r}.")
-    torch = library("torch")
-    torch.manual_seed(settings.seed)
+    _check(settings, base)
+    library("torch").manual_seed(settings.seed)
     outcomes = _observed(outcomes)
     tokens = Tokens(base.vocabulary, settings.max_tokens)
     rows = Rows(tokens.ids([query.text for query in outcomes.queries]), outcomes.quality)
@@ -125,21 +123,7 @@ def fine_tune(
     float_graph = graph_of(kept.weights, base.heads)
     scorer = Scorer(quantize(float_graph), base.vocabulary, settings.max_tokens)
     encoder = Encoder(scorer, outcomes.models, calibration=settings.calibration).fit(outcomes, held_out)
-    texts = [outcomes.queries[i].text for i in np.flatnonzero(held_out)]
-    apart = np.abs(sigmoid(scorer.logits(texts)) - sigmoid(kept.logits))
-    constant = np.broadcast_to(shrunk_mean(train.quality), test.quality.shape)
-    report = Report(
-        rows=len(train.ids),
-        held_out=len(test.ids),
-        constant=_log_loss(np.log(constant / (1 - constant)), test.quality),
-        head=kept.head,
-        after=kept.loss,
-        epoch=kept.epoch,
-        int8_max=float(apart.max()),
-        int8_mean=float(apart.mean()),
-        graph_mb=len(scorer.graph) / 1e6,
-    )
-    return Tuned(encoder, report, float_graph)
+    return Tuned(encoder, _report(kept, train, test, scorer), float_graph)
 
 
 def train_encoder(
@@ -263,6 +247,22 @@ def _by_length(compute: Callable[[Ids], Any], ids: Ids, size: int) -> FloatArray
     return found
 
 
+def _report(kept: _Kept, train: Rows, test: Rows, scorer: Scorer) -> Report:
+    apart = np.abs(sigmoid(scorer.score(test.ids)) - sigmoid(kept.logits))
+    constant = logit(np.broadcast_to(shrunk_mean(train.quality), test.quality.shape))
+    return Report(
+        rows=len(train.ids),
+        held_out=len(test.ids),
+        constant=_log_loss(constant, test.quality),
+        head=kept.head,
+        after=kept.loss,
+        epoch=kept.epoch,
+        int8_max=float(apart.max()),
+        int8_mean=float(apart.mean()),
+        graph_mb=len(scorer.graph) / 1e6,
+    )
+
+
 def _observed(outcomes: Outcomes) -> Outcomes:
     """Return the rows of which something was observed."""
     rows = np.flatnonzero(~np.isnan(outcomes.quality).all(axis=1))
@@ -271,7 +271,16 @@ def _observed(outcomes: Outcomes) -> Outcomes:
     return outcomes.take(rows)
 
 
-def _held_out(n_rows: int, settings: Settings) -> Any:
+def _check(settings: Settings, base: BertFiles) -> None:
+    if not 0 < settings.held_out < 1:
+        raise ConfigError(f"held_out must be between 0 and 1. Got {settings.held_out!r}.")
+    if settings.max_tokens > base.max_tokens:
+        raise ConfigError(f"max_tokens must be at most {base.max_tokens}, as the encoder. Got {settings.max_tokens}.")
+
+
+def _held_out(n_rows: int, settings: Settings) -> BoolArray:
     """Return which rows are held out, shape (n_rows,)."""
-    order = np.random.default_rng(settings.seed).permutation(n_rows)
-    return order < max(1, round(settings.held_out * n_rows))
+    held_out: BoolArray = np.random.default_rng(settings.seed).permutation(n_rows) < max(
+        1, round(settings.held_out * n_rows)
+    )
+    return held_out

@@ -129,8 +129,14 @@ ROUTERS: Mapping[str, Recipe] = {
     "cheapest": Recipe(make=_cheapest, summary="always the cheapest model"),
     "best": Recipe(make=_best, probabilities=True, summary="always the best single model"),
     **{
-        name: Recipe(make=_learned(name), learns=True, probabilities=True, tunable=True, summary=summary)
-        for name, summary in METHODS.items()
+        name: Recipe(
+            make=_learned(name),
+            learns=True,
+            probabilities=method.calibration != "none",
+            tunable=True,
+            summary=method.summary,
+        )
+        for name, method in METHODS.items()
     },
 }
 """Every router that can be evaluated by name."""
