@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-live demo test lint types docs bench all
+.PHONY: help install install-live install-torch demo test lint types docs bench all
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ $(INSTALLED): pyproject.toml requirements/dev.txt requirements/encoder.txt
 
 install-live: install  ## Add the real local model server (370 MB) for `switchpoint demo --live`
 	$(BIN)/pip install --quiet --require-hashes -r requirements/live.txt
+
+install-torch: install  ## Add PyTorch, without which the tests of fine-tuning are skipped
+	$(BIN)/pip install --quiet -r requirements/torch.txt
 
 demo: install  ## Run the main job on recorded answers of a real model
 	$(BIN)/switchpoint demo

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from switchpoint.core.query import Query
 from switchpoint.estimators.bundled import Bundled
-from switchpoint.estimators.novelty import Novelty
+from switchpoint.estimators.novelty import Novelty, merged, separation
 
 CODE = "def add(a, b):\n    return a + b\n\nassert add(1, 2) == 3\n"
 CHINESE = "法国的首都是哪座城市？请用一句话回答，并说明理由。"
@@ -67,6 +67,49 @@ def test_with_nothing_to_leave_out_all_is_familiar(bundled: Bundled) -> None:
     novelty = Novelty.fit(columns, {}, np.ones(len(columns), dtype=bool)).of(columns)
 
     assert (novelty < 0.01).all()
+
+
+def test_two_names_for_one_kind_are_one_kind(bundled: Bundled) -> None:
+    kinds = bundled.knowledge.kinds
+    names = [f"{kinds.names[label]} {row % 2}" for row, label in enumerate(kinds.labels)]
+
+    found = merged(kinds.columns, names)
+
+    assert len(np.unique(found)) == len(kinds.names)
+    assert all(len(np.unique(found[kinds.labels == kind])) == 1 for kind in np.unique(kinds.labels))
+
+
+def test_samples_of_one_kind_are_no_distance_apart_on_average(bundled: Bundled) -> None:
+    columns = np.tile(bundled.knowledge.kinds.columns, (4, 1))
+    part = np.random.default_rng(0).integers(0, 4, len(columns))
+
+    apart = separation(columns, [part == number for number in range(4)])
+
+    assert np.abs(apart[~np.eye(4, dtype=bool)]).max() < 0.5
+
+
+def test_a_kind_that_was_left_out_is_new_also_where_the_others_have_two_names_each(bundled: Bundled) -> None:
+    kinds = bundled.knowledge.kinds
+    code = np.isin(np.array(kinds.names)[kinds.labels], ["human_eval", "mbpp"])
+    columns, labels = kinds.columns[~code], kinds.labels[~code]
+    domains = [f"{label}-{row % 2}" for row, label in enumerate(labels)]
+
+    novelty = Novelty.fit(*bundled.knowledge.ground(columns, domains)).of(kinds.columns[code])
+
+    assert (novelty > 0.5).mean() > 0.8
+
+
+@pytest.mark.parametrize("n_domains", [1, 3, 60])
+def test_with_few_kinds_or_a_crowd_of_them_the_bundled_kinds_are_what_is_new(bundled: Bundled, n_domains: int) -> None:
+    kinds = bundled.knowledge.kinds
+    own = np.isin(np.array(kinds.names)[kinds.labels], ["mmlu", "gsm8k", "math"])
+    columns = np.tile(kinds.columns[own], (3, 1))
+    domains = [str(row % n_domains) for row in range(len(columns))]
+
+    everything, of_kind, known = bundled.knowledge.ground(columns, domains)
+
+    assert known.sum() == len(columns) < len(everything)
+    assert "human_eval" in of_kind
 
 
 def test_a_product_that_is_at_hand_is_not_needed_again(bundled: Bundled) -> None:

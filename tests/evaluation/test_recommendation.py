@@ -128,6 +128,15 @@ def test_a_router_that_pays_with_dollars_says_so():
     assert "at 50 % more cost" in told
 
 
+def test_without_dollars_a_saving_is_told_in_calls():
+    told = recommend(evidence(pair=pair(around(0.7), around(0.5)))).sentence
+
+    assert told == (
+        "Route to save: sending the 27 % of the queries that 'kinds' picks to max brings half of what it adds to mini, "
+        "and 50 % bring four fifths; picked blindly, 50 % and 80 % would be needed."
+    )
+
+
 def test_without_any_proof_one_model_is_named():
     assert recommend(evidence(costs=costs(around(0.9), around(0.9), around(0.9)))).sentence == (
         "Use max for everything: no router is proven to answer better, or as well for less."

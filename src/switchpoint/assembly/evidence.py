@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,11 +16,12 @@ from switchpoint.core.errors import ArtifactError, ConfigError
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import Query
 from switchpoint.estimators.abilities import stated_abilities
-from switchpoint.estimators.artifact import Artifact, Trained, estimator_of, read
+from switchpoint.estimators.artifact import COST, LATENCY, Artifact, Trained, estimator_of, read, read_part
 from switchpoint.estimators.bundled import Bundled
-from switchpoint.estimators.cost import ListPriceCost
+from switchpoint.estimators.cost import TokenCost
+from switchpoint.estimators.latency import Latency
 from switchpoint.estimators.length import PromptLength
-from switchpoint.estimators.mean import MeanCost, MeanQuality
+from switchpoint.estimators.mean import MeanQuality
 from switchpoint.estimators.rating import RatedQuality
 
 AnyRouter = SimpleRouter | RandomRouter | LengthRouter | UtilityRouter | RatedRouter
@@ -28,12 +30,20 @@ ORDINARY = Query.of("x" * 2_000)
 """A request of about 500 tokens."""
 
 
+class Learned(NamedTuple):
+    """What an artifact holds; cost and latency are None where its training knew nothing of them."""
+
+    quality: Trained
+    cost: TokenCost | None
+    latency: Latency | None
+
+
 class Evidence:
     """Loads artifacts once and binds estimators to the candidates of each router."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.ability = {a.model: a.value for a in stated_abilities(catalog.models)}
-        self._trained: dict[str, Trained] = {}
+        self._learned: dict[str, Learned] = {}
         self._digests: list[str] = []
 
     @cached_property
@@ -51,14 +61,14 @@ class Evidence:
 
     def trained_on(self, section: AnyRouter) -> Sequence[str] | None:
         """Return the models that a router's own artifact knows; None if it has none."""
-        trained = self._own(section)
-        return None if trained is None else trained.models_
+        learned = self._own(section)
+        return None if learned is None else learned.quality.models_
 
     def quality(self, section: AnyRouter, models: Catalog) -> Estimator:
         """Return the quality estimator of a router over its candidates."""
-        trained = self._own(section)
-        if trained is not None:
-            return trained
+        learned = self._own(section)
+        if learned is not None:
+            return learned.quality
         if isinstance(section, UtilityRouter):
             return self.bundled.bind(models.models)
         if isinstance(section, RatedRouter):
@@ -69,14 +79,18 @@ class Evidence:
         return MeanQuality(models.ids, values)
 
     def cost(self, section: AnyRouter, models: Catalog) -> Estimator:
-        """Return the cost estimator of a router: what was observed in its training, else list prices."""
-        trained = self._own(section)
-        listed = ListPriceCost(models.models)
-        if trained is None:
-            return listed
-        # A model whose bills were never observed is estimated at its list price, at an input of ordinary length.
-        observed = trained.mean_cost_usd_
-        return MeanCost(models.ids, np.where(np.isnan(observed), listed.predict([ORDINARY]).mean[0], observed))
+        """Return the cost estimator of a router: predicted tokens at their prices, else mean bills, else list prices."""
+        learned = self._own(section)
+        cached_share = section.cached_share if isinstance(section, UtilityRouter) else 0.0
+        if learned is None:
+            return TokenCost(models.models, cached_share=cached_share)
+        cost = learned.cost or TokenCost.billed(learned.quality.models_, learned.quality.mean_cost_usd_)
+        return cost.bind(models.models, cached_share=cached_share)
+
+    def latency(self, section: AnyRouter) -> Estimator | None:
+        """Return the latency estimator of a router; None where nothing was learned of it."""
+        learned = self._own(section)
+        return None if learned is None else learned.latency
 
     def threshold(self, section: LengthRouter | UtilityRouter, models: Catalog, share: float) -> float:
         """Return the win rate that this share of the reference queries reaches."""
@@ -100,11 +114,11 @@ class Evidence:
             self._digests.append(artifact.digest)
         return artifact
 
-    def _own(self, section: AnyRouter) -> Trained | None:
-        """Return the estimator of a router's own artifact; raises ArtifactError for one of another kind."""
+    def _own(self, section: AnyRouter) -> Learned | None:
+        """Return what a router's own artifact holds; raises ArtifactError for one of another kind."""
         if not isinstance(section, UtilityRouter) or section.artifact == "bundled":
             return None
-        if section.artifact not in self._trained:
+        if section.artifact not in self._learned:
             artifact = read(section.artifact)
             found = estimator_of(artifact)
             if not isinstance(found, Trained):
@@ -112,6 +126,11 @@ class Evidence:
                     f"{section.artifact}: holds a {type(found).__name__}; a router needs a trained quality estimator. "
                     "Make one with `switchpoint train router`."
                 )
-            self._trained[section.artifact] = found
+            cost, latency = (read_part(section.artifact, artifact, part) for part in (COST, LATENCY))
+            self._learned[section.artifact] = Learned(
+                quality=found,
+                cost=None if cost is None else TokenCost.restore(cost),
+                latency=None if latency is None else Latency.restore(latency),
+            )
             self._digests.append(artifact.digest)
-        return self._trained[section.artifact]
+        return self._learned[section.artifact]

@@ -178,6 +178,13 @@ class Strategies:
     ) -> Router:
         candidates = self._candidates(section)
         explore = section.explore if isinstance(section, UtilityRouter) else 0.0
+        latency = self.evidence.latency(section)
+        max_latency_s = section.max_latency_s if isinstance(section, UtilityRouter) else None
+        if max_latency_s is not None and latency is None:
+            raise ConfigError(
+                f"routers.{name}.max_latency_s: its artifact learned no latencies, so it would limit nothing. Train it "
+                "on outcomes with latency_s, or remove the limit."
+            )
         # Without its rating a query has no place in an ordering either.
         guarded = guarded or isinstance(section, RatedRouter)
         return Router(
@@ -189,6 +196,8 @@ class Strategies:
             default=self.default if guarded and self.default in candidates else None,
             max_novelty=section.max_novelty if isinstance(section, UtilityRouter) else 0.5,
             reason=reason,
+            latency=latency,
+            max_latency_s=max_latency_s,
         )
 
     def _two_model(self, name: str, section: LengthRouter | UtilityRouter | RatedRouter) -> StrongIfWorth:

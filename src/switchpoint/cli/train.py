@@ -79,6 +79,8 @@ def train(
     print(f"best single model: {trained.best_single}")
     if not evidence.routable:
         print("not routable on this evidence: the interval includes what nothing learned would give")
+    if trained.parts:
+        print(f"learned beside quality: {', '.join(trained.parts)}")
     print(f"artifact: {trained.digest}")
     remark(f"Written to {out}.")
 

@@ -32,6 +32,7 @@ def faults_of_reference(raw: Raw) -> Iterator[str]:
     yield from _missing_secrets(raw)
     yield from _ways(raw)
     yield from _lost_budgets(raw)
+    yield from _blind_limits(raw)
     yield from _semantic_routes(raw)
 
 
@@ -124,6 +125,15 @@ def _lost_budgets(raw: Raw) -> Iterator[str]:
             yield (
                 f"routers.{name}: a rule cannot use {used!r}, which keeps a target_usd_per_1k: its spend would not be "
                 "told apart. Give it a willingness_usd, or name it in otherwise."
+            )
+
+
+def _blind_limits(raw: Raw) -> Iterator[str]:
+    for name, router in _items(raw, "routers"):
+        if "max_latency_s" in router and router.get("kind") == "utility" and "artifact" not in router:
+            yield (
+                f"routers.{name}.max_latency_s: the bundled router knows no latencies, so it would limit nothing. Name "
+                "an artifact that was trained on outcomes with latency_s."
             )
 
 

@@ -123,6 +123,8 @@ class UtilityRouter(Candidates):
     strong: str | None = None
     explore: Share = 0.0
     max_novelty: Share = 0.5
+    max_latency_s: PositiveFloat | None = None
+    cached_share: Share = 0.0
     embeddings: str | None = None
 
 

@@ -60,3 +60,14 @@ class Estimates(NamedTuple):
         The evidence has taken the novelty of each query into account, so that is not to be judged once more.
         """
         return self if self.proven is None else self._replace(quality=self.proven, novelty=None)
+
+    def within(self, max_latency_s: float) -> Estimates:
+        """Return these estimates with models that are expected to take longer not eligible.
+
+        Where every eligible model is, the quickest stays. One of unknown latency may be within the limit, so it stays.
+        """
+        if self.latency_s is None:
+            return self
+        seconds = np.where(self.eligible, np.nan_to_num(self.latency_s, nan=0.0), np.inf)
+        limit = np.maximum(seconds.min(axis=1, keepdims=True), max_latency_s)
+        return self._replace(eligible=self.eligible & (seconds <= limit))

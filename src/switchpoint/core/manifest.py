@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 FORMAT = 1
@@ -20,6 +20,7 @@ class Manifest:
     trained_on : dataset, split and number of rows of everything it was fitted on.
     settings : the constructor arguments; metrics : figures measured when it was made.
     code : version of Switchpoint that made it.
+    parts : what was learned of the same models beside it: the hash of the artifact in each of these subfolders.
     """
 
     kind: str
@@ -32,3 +33,4 @@ class Manifest:
     metrics: Mapping[str, Any]
     code: str
     format: int = FORMAT
+    parts: Mapping[str, str] = field(default_factory=dict)

@@ -10,5 +10,8 @@ ESTIMATORS: dict[str, str] = {
     "rated": "switchpoint.estimators.rating:RatedQuality",
     "list_price": "switchpoint.estimators.cost:ListPriceCost",
     "mean_cost": "switchpoint.estimators.mean:MeanCost",
+    "output_tokens": "switchpoint.estimators.tokens:OutputTokens",
+    "token_cost": "switchpoint.estimators.cost:TokenCost",
+    "latency": "switchpoint.estimators.latency:Latency",
 }
 """The estimators by kind, as strings, so that nothing is imported before it is needed."""

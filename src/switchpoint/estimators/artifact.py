@@ -1,6 +1,7 @@
 """Artifacts: what training leaves behind, as a folder that can be read by eye and checked at loading.
 
-`manifest.json` says what it is and names every other file with its SHA-256; numbers lie in `tensors.safetensors`.
+`manifest.json` says what it is and names every other file with its SHA-256; numbers lie in `tensors.safetensors`. What
+was learned beside it (of cost, of latency) lies in a subfolder each, an artifact of its own whose hash the manifest names.
 Nothing is pickled, and the same content gives the same bytes.
 """
 
@@ -27,6 +28,8 @@ from switchpoint.estimators import ESTIMATORS
 
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
+COST, LATENCY = "cost", "latency"
+"""The parts that the artifact of a router may have."""
 AGAIN = "Train it again, or take a fresh copy."
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -89,10 +92,12 @@ def write(
     created: str,
     trained_on: Sequence[Mapping[str, Any]] = (),
     metrics: Mapping[str, Any] | None = None,
+    parts: Mapping[str, Storable] | None = None,
 ) -> str:
     """Write an estimator into a folder, made if missing; returns the artifact's hash.
 
     created : a date or a time, of the caller's clock; it is part of the hash.
+    parts : what else was learned of the same rows, by the name of the subfolder that it goes to.
     """
     state, folder = estimator.state(), Path(folder)
     arrays = {name: np.asarray(array, order="C") for name, array in sorted(state.tensors.items())}
@@ -107,6 +112,10 @@ def write(
         settings=state.settings,
         metrics=metrics or {},
         code=metadata.version("switchpoint"),
+        parts={
+            name: write(part, folder / name, created=created, trained_on=trained_on)
+            for name, part in (parts or {}).items()
+        },
     )
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
@@ -132,6 +141,22 @@ def read(folder: Path | str, kind: str | None = None) -> Artifact:
     except (KeyError, SafetensorError) as error:
         raise ArtifactError(f"{folder / TENSORS}: no tensors in it ({error}). {AGAIN}") from error
     return Artifact(manifest=manifest, tensors=tensors, files=files, digest=_sha256(text))
+
+
+def read_part(folder: Path | str, whole: Artifact, name: str) -> Artifact | None:
+    """Read a part of the artifact that was read from `folder`; None if it has none of this name.
+
+    Raises ArtifactError as `read` does, and where the subfolder holds what was written at another time.
+    """
+    if name not in whole.manifest.parts:
+        return None
+    part = read(Path(folder) / name)
+    if part.digest != whole.manifest.parts[name]:
+        raise ArtifactError(
+            f"{Path(folder) / name}: is not the part that {folder} was written with (SHA-256 {part.digest}, expected "
+            f"{whole.manifest.parts[name]}). {AGAIN}"
+        )
+    return part
 
 
 def load_estimator(folder: Path | str) -> Estimator:
@@ -171,7 +196,7 @@ def _manifest(folder: Path, text: bytes) -> Manifest:
         manifest = msgspec.convert(found, Manifest)
     except (msgspec.MsgspecError, AttributeError) as error:
         raise ArtifactError(f"{folder / MANIFEST}: not a manifest ({error}). {AGAIN}") from error
-    return replace(manifest, digests=dict(manifest.digests))
+    return replace(manifest, digests=dict(manifest.digests), parts=dict(manifest.parts))
 
 
 def _bytes(folder: Path, name: str) -> bytes:

@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from switchpoint.core.query import BoolArray, FloatArray, IntArray
 from switchpoint.estimators.calibration import folds
-from switchpoint.estimators.neighbourhoods import MAX_EXPONENT, kind_lines, kmeans
-from switchpoint.estimators.novelty import Novelty
+from switchpoint.estimators.neighbourhoods import MAX_EXPONENT, kind_lines, kmeans, usable
+from switchpoint.estimators.novelty import Novelty, merged
 from switchpoint.estimators.static import N_SURFACE
 
 TOLERANCE = 0.01
@@ -170,7 +170,10 @@ class Watch:
         self.reference = int(guard.reference)
         self.places = guard.places
         self._gains, self._variances = guard.gains.astype(np.float32), guard.variances.astype(np.float32)
-        self._usual, self._spread = guard.gains.mean(axis=0, dtype=np.float32), guard.gains.std(axis=0, dtype=np.float32)
+        self._usual, self._spread = (
+            guard.gains.mean(axis=0, dtype=np.float32),
+            guard.gains.std(axis=0, dtype=np.float32),
+        )
         self._vectors, observed = guard.vectors, ~np.isnan(guard.differences)
         # Of each row kept as a neighbour: its differences, and of which models they are.
         self._near_sums = np.hstack([np.where(observed, guard.differences, 0.0), observed]).astype(np.float32)
@@ -261,21 +264,20 @@ def _gain(doubted: FloatArray, difference: FloatArray) -> FloatArray:
     return gain
 
 
-def _labels(columns: FloatArray, kinds: Sequence[str], seed: int) -> IntArray:
+def _labels(columns: FloatArray, domains: Sequence[str], seed: int) -> IntArray:
     """Number the kinds of the rows, from `MIN_KINDS` to `MAX_KINDS` of them where there are rows enough."""
-    names, labels = np.unique(np.array(kinds, dtype=str), return_inverse=True)
-    vectors = columns[:, : -1 - N_SURFACE]
-    if len(names) < MIN_KINDS:
+    labels = merged(columns, domains) if usable(domains) else np.zeros(len(columns), dtype=np.intp)
+    n_kinds, vectors = len(np.unique(labels)), columns[:, : -1 - N_SURFACE]
+    if n_kinds < MIN_KINDS:
         centres = kmeans(vectors, max(1, min(MAX_KINDS, len(vectors) // 100)), seed, unit=True)
         nearest: IntArray = (vectors @ centres.T).argmax(axis=1)
         return nearest
-    if len(names) <= MAX_KINDS:
+    if n_kinds <= MAX_KINDS:
         return labels
-    middles = np.array([vectors[labels == number].mean(axis=0) for number in range(len(names))])
-    centres = kmeans(middles, MAX_KINDS, seed)
-    distance = np.square(middles[:, None, :] - centres[None]).sum(axis=2)
-    merged: IntArray = distance.argmin(axis=1)[labels]
-    return merged
+    middles = np.array([vectors[labels == number].mean(axis=0) for number in range(n_kinds)])
+    distance = np.square(middles[:, None, :] - kmeans(middles, MAX_KINDS, seed)[None]).sum(axis=2)
+    fewer: IntArray = distance.argmin(axis=1)[labels]
+    return fewer
 
 
 def _best(quality: FloatArray) -> int:

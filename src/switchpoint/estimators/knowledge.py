@@ -13,14 +13,15 @@ from switchpoint.core.query import BoolArray, FloatArray
 from switchpoint.estimators.artifact import Tensors
 from switchpoint.estimators.calibration import Platt, folds
 from switchpoint.estimators.linear import BOTH, SURFACE, fit_linear
-from switchpoint.estimators.novelty import Novelty
+from switchpoint.estimators.neighbourhoods import usable
+from switchpoint.estimators.novelty import Novelty, merged, unlike
 from switchpoint.estimators.static import StaticEmbedder
 
 RECIPES = (BOTH, SURFACE)
 """Chosen by cross-validation on the training rows; see docs/experiments.md."""
 ROWS_PER_KIND = 64
 OWN_KINDS = range(5, 21)
-"""With so many domains, each is left out in turn to learn what new looks like; else the bundled kinds stand for it."""
+"""With so many kinds, each is left out in turn to learn what new looks like; else the bundled kinds stand for it."""
 EMBEDDER = ("codes", "scales", "mean", "spread")
 
 Array = npt.NDArray[Any]
@@ -78,18 +79,26 @@ class Knowledge(NamedTuple):
         return result
 
     def ground(self, columns: FloatArray, domains: Sequence[str]) -> tuple[FloatArray, dict[str, BoolArray], BoolArray]:
-        """Return what `Novelty` learns from beside these rows: their own domains, or else the bundled kinds.
+        """Return what `Novelty` learns from beside these rows: their own kinds; where these are few, bundled ones too.
+
+        Domains that cannot be told apart are one kind. Bundled kinds that cannot be told apart from an own one are not
+        new, and left out.
 
         columns : of `embedder.read`, shape (n_texts, n_columns); domains : shape (n_texts,).
         """
-        if len(set(domains)) in OWN_KINDS:
-            labels = np.array(domains)
-            own = {str(kind): labels == kind for kind in sorted(set(domains))}
-            return columns, own, np.ones(len(labels), bool)
-        names, labels, others = self.kinds
-        known = np.arange(len(columns) + len(others)) < len(columns)
-        rows = np.concatenate([np.full(len(columns), -1), labels])
-        return np.concatenate([columns, others]), {name: rows == i for i, name in enumerate(names)}, known
+        labels = merged(columns, domains) if usable(domains) else np.zeros(len(columns), dtype=np.intp)
+        own = {f"own {kind}": labels == kind for kind in np.unique(labels)}
+        if len(own) in OWN_KINDS:
+            return columns, own, np.ones(len(columns), dtype=bool)
+        if len(own) >= OWN_KINDS.stop:
+            own = {"own": np.ones(len(columns), dtype=bool)}
+        everything = np.concatenate([columns, self.kinds.columns])
+        known = np.arange(len(everything)) < len(columns)
+        own = {name: np.append(rows, np.zeros(len(self.kinds.labels), dtype=bool)) for name, rows in own.items()}
+        number = np.append(np.full(len(columns), -1), self.kinds.labels)
+        bundled = {name: number == kind for kind, name in enumerate(self.kinds.names)}
+        new = unlike(everything, bundled, list(own.values()))
+        return everything, {**(own if len(own) > 1 else {}), **new}, known
 
     def tensors(self) -> Tensors:
         """Return every array under a name."""

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from switchpoint.core.query import BoolArray, FloatArray
+from switchpoint.core.query import BoolArray, FloatArray, IntArray
 from switchpoint.estimators.calibration import folds
 from switchpoint.estimators.logistic import sigmoid, solve
 from switchpoint.estimators.static import N_SURFACE
@@ -21,6 +21,8 @@ VECTOR, SURFACE = 8.0, 0.5
 """How strongly the vector and the surface are seen; they matter only through the ridge of the spreads."""
 RIDGE = 0.15
 """In parts of the mean variance of a column."""
+SAME = 4.0
+"""Squared distance, in units of the spread inside kinds, below which nobody could tell two kinds apart."""
 MAX_ROWS = 20_000
 """More rows than this are thinned: a spread of a hundred columns needs no more."""
 
@@ -66,6 +68,49 @@ class Novelty(NamedTuple):
         return sigmoid(distance * self.line[0] + self.line[1])
 
 
+def merged(columns: FloatArray, names: Sequence[str]) -> IntArray:
+    """Number the kinds of texts, those that cannot be told apart as one; shape (n_texts,).
+
+    Leaving one of two such kinds out would rehearse nothing: the other one would stand for it.
+    """
+    kinds, labels = np.unique(np.array(names, dtype=str), return_inverse=True)
+    near = separation(columns, [labels == number for number in range(len(kinds))]) < SAME
+    # Whoever is near to somebody near belongs together: the closure of the relation, by squaring it.
+    for _ in range(len(kinds).bit_length()):
+        near = (near.astype(np.int64) @ near.astype(np.int64)) > 0
+    first = near.argmax(axis=1) if len(kinds) else np.zeros(0, dtype=np.intp)
+    numbers: IntArray = np.unique(first, return_inverse=True)[1][labels] if len(labels) else labels
+    return numbers
+
+
+def unlike(columns: FloatArray, kinds: Mapping[str, BoolArray], known: Sequence[BoolArray]) -> dict[str, BoolArray]:
+    """Return the kinds that can be told apart from every known one."""
+    apart = separation(columns, [*known, *kinds.values()])[len(known) :, : len(known)]
+    return {name: kinds[name] for name, each in zip(kinds, apart, strict=True) if (each > SAME).all()}
+
+
+def separation(columns: FloatArray, groups: Sequence[BoolArray]) -> FloatArray:
+    """Return the squared distance of the middles of groups of texts, in units of the spread inside groups.
+
+    Shape (n_groups, n_groups). What two samples of one kind would be apart is taken off, so 0 is expected of those.
+    """
+    seen = [columns[rows, :-1] * _scale(columns) for rows in groups]
+    if not seen:
+        return np.zeros((0, 0))
+    middles = np.array([rows.mean(axis=0) for rows in seen])
+    around = [rows - middle for rows, middle in zip(seen, middles, strict=True)]
+    white = _whitening(around)
+    places = middles @ white
+    luck = np.array([np.square(rows @ white).sum(axis=1).mean() / len(rows) for rows in around])
+    apart: FloatArray = np.square(places[:, None] - places[None]).sum(axis=2) - luck[:, None] - luck
+    np.fill_diagonal(apart, 0.0)
+    return apart
+
+
+def _scale(columns: FloatArray) -> FloatArray:
+    return np.repeat([VECTOR, SURFACE], [_sight(columns) - N_SURFACE, N_SURFACE])
+
+
 def _sight(columns: FloatArray) -> int:
     return int(columns.shape[1]) - 1
 
@@ -80,7 +125,7 @@ def _distance(products: FloatArray, n_sight: int) -> FloatArray:
 
 def _matrix(columns: FloatArray, kinds: Mapping[str, BoolArray], known: BoolArray) -> FloatArray:
     """Measure the middle of each known kind and the spread around them, and the middle and the spread of all texts."""
-    scale = np.repeat([VECTOR, SURFACE], [_sight(columns) - N_SURFACE, N_SURFACE])
+    scale = _scale(columns)
     seen = columns[:, :-1] * scale
     groups = [seen[rows] for rows in _groups(kinds, known)] or [np.zeros((1, len(scale)))]
     middles = np.array([group.mean(axis=0) for group in groups])

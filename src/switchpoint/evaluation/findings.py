@@ -155,7 +155,7 @@ def _means(quality: FloatArray, cost_usd: FloatArray) -> tuple[Interval | None, 
 
 
 def _constant(evaluation: Evaluation, name: str) -> Standing:
-    return Standing(name, evaluation.n_queries, evaluation.quality.get(name), evaluation.cost_usd_per_1k.get(name))
+    return Standing(name, None, evaluation.quality.get(name), evaluation.cost_usd_per_1k.get(name))
 
 
 def _warnings(ground: Ground) -> Iterator[str]:

@@ -57,7 +57,7 @@ def cost_plot(found: Routability) -> str | None:
             if each.name in ("oracle", "class_constant"):
                 _point(axes, each, "D", WARM if each.name == "oracle" else GOOD, _CONSTANTS[each.name])
         shown = found.shown.evaluation
-        own = Standing("its own choice", len(found.models), shown.quality["router"], shown.cost_usd_per_1k["router"])
+        own = Standing("its own choice", None, shown.quality["router"], shown.cost_usd_per_1k["router"])
         _point(axes, own, "o", ACCENT, own.name)
         _axes(axes, "USD per 1,000 queries", "mean quality")
         axes.set_xlim(left=0)

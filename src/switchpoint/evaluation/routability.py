@@ -23,10 +23,13 @@ FEW_OF_CLASS = 10
 
 
 class Standing(NamedTuple):
-    """What one way of answering every query gives: mean quality, USD per 1,000 queries, None where it is unknown."""
+    """What one way of answering every query gives: mean quality, USD per 1,000 queries, None where it is unknown.
+
+    n_observed : queries on which it is known what that gives; None where they were not counted.
+    """
 
     name: str
-    n_observed: int
+    n_observed: int | None
     quality: Interval | None
     cost_usd_per_1k: Interval | None
 

@@ -45,8 +45,8 @@ def on_saving_calls(evidence: Evidence) -> str:
     assert pair is not None
     return (
         f"Route to save: sending the {share_of(pair.cpt50.value)} of the queries that '{evidence.for_cost}' picks to "
-        f"{pair.strong} brings half of what it adds to {pair.weak}, and {share_of(pair.cpt80.value)} bring four fifths; "
-        f"picked blindly, {share_of(0.5)} and {share_of(0.8)} would be needed."
+        f"{pair.strong} brings half of what it adds to {pair.weak}, and {share_of(pair.cpt80.value)} bring four "
+        f"fifths; picked blindly, {share_of(0.5)} and {share_of(0.8)} would be needed."
     )
 
 

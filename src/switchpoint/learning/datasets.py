@@ -23,7 +23,7 @@ import numpy as np
 
 from switchpoint.core.errors import DataError, nearest
 from switchpoint.core.outcome import MEASURED, Outcomes
-from switchpoint.core.query import IntArray, Query
+from switchpoint.core.query import BoolArray, IntArray, Query
 from switchpoint.learning.tables import Problems, Table, read_table
 
 Split = Literal["train", "test", "all"]
@@ -50,10 +50,11 @@ class _Row:
     domain: str
 
 
-def read(folder: Folder, split: Split = "all", models: Sequence[str] | None = None) -> Outcomes:
+def read(folder: Folder, split: Split = "all", models: Sequence[str] | None = None, scored: bool = True) -> Outcomes:
     """Read one folder: the queries of a split on which any of the models was observed.
 
     Columns follow `models`, by default every model of the folder in order of appearance. Rows follow the file.
+    scored : leave out queries of which no score is known, else only those of which nothing is.
 
     Raises DataError, naming the file and up to ten rows and columns at once, for anything that breaks the schema:
     a missing file or column, a wrong type, a score outside [0, 1], a negative cost, NaN or an infinity where null is
@@ -74,7 +75,7 @@ def read(folder: Folder, split: Split = "all", models: Sequence[str] | None = No
             f"{path}: nothing is observed of {', '.join(chosen.models) or 'any model'} in split {split!r}; it holds "
             f"{int(in_split.sum())} of {len(queries)} queries."
         )
-    return chosen.take(np.flatnonzero(in_split & observed))
+    return chosen.take(np.flatnonzero(in_split & (observed if scored else _known(chosen).any(axis=1))))
 
 
 def read_many(
@@ -82,6 +83,7 @@ def read_many(
     split: Split = "all",
     models: Sequence[str] | None = None,
     say: Callable[[str], None] = lambda text: None,
+    scored: bool = True,
 ) -> Outcomes:
     """Read several folders as one: the union of their models, NaN where a model was not run.
 
@@ -92,15 +94,15 @@ def read_many(
     """
     if not folders:
         raise DataError("No dataset folder was given.")
-    parts = [read(folder, split) for folder in folders]
+    parts = [read(folder, split, scored=scored) for folder in folders]
     pooled = parts[0] if len(parts) == 1 else _pool(parts, say)
     if models is None:
         return pooled
     chosen = pooled.of(models)
-    rows = np.flatnonzero(~np.isnan(chosen.quality).all(axis=1))
-    if not len(rows):
+    observed = ~np.isnan(chosen.quality).all(axis=1)
+    if not observed.any():
         raise DataError(f"{pooled.name}: nothing is observed of {', '.join(models)} in split {split!r}.")
-    return chosen.take(rows)
+    return chosen.take(np.flatnonzero(observed if scored else _known(chosen).any(axis=1)))
 
 
 def responses(folder: Folder) -> Iterator[Response]:
@@ -236,11 +238,18 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else f"a {type(value).__name__}"
 
 
+def _known(outcomes: Outcomes) -> BoolArray:
+    """Say of which cells anything is known, shape (n_queries, n_models)."""
+    known = (outcomes.quality, outcomes.cost_usd, *outcomes.measured().values())
+    return ~np.isnan(np.stack(known)).all(axis=0)
+
+
 def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
     places, merged = _places(parts)
     rows = max(int(place.max()) for place in places) + 1
     models = tuple(dict.fromkeys(model for part in parts for model in part.models))
     quality, cost_usd = np.full((2, rows, len(models)), np.nan)
+    told = np.zeros(quality.shape, dtype=bool)
     known = {column for part in parts for column in part.measured()}
     measured = {column: np.full(quality.shape, np.nan) for column in MEASURED if column in known}
     queries: dict[int, Query] = {}
@@ -248,8 +257,9 @@ def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
     ids: set[str] = set()
     for part, place in zip(parts, places, strict=True):
         cells = np.ix_(place, np.array([models.index(model) for model in part.models]))
-        # Only cells that are still unknown are filled: score and cost of one cell come from one folder.
-        free = np.isnan(quality[cells])
+        # All that is known of one cell comes from one folder: the first that has a score, else the first.
+        free = np.isnan(quality[cells]) & (~np.isnan(part.quality) | ~told[cells])
+        told[cells] |= _known(part)
         quality[cells] = np.where(free, part.quality, quality[cells])
         cost_usd[cells] = np.where(free, part.cost_usd, cost_usd[cells])
         for column, values in part.measured().items():

@@ -52,6 +52,7 @@ def _row(record: Record, accepted: int, feedback: tuple[Feedback, ...]) -> Row:
         "cost_usd": None if attempt.cost_usd is None else float(attempt.cost_usd),
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,
+        "latency_s": attempt.latency_s,
         "response": attempt.answer.text if attempt.answer else None,
         "propensity": attempt.decision.propensity,
     }

@@ -21,7 +21,7 @@ from switchpoint.learning.tables import Problems
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NUMBERS = ("score", "cost_usd", "input_tokens", "output_tokens", "propensity")
+NUMBERS = ("score", "cost_usd", "input_tokens", "output_tokens", "latency_s", "propensity")
 MOST = float(np.finfo(float).max)
 """An infinity is outside every range."""
 
@@ -212,8 +212,9 @@ def _dataset(columns: Mapping[str, list[Any]], queries: _Queries, models: Sequen
         "output_tokens": _nullable(np.round(merged["output_tokens"])).cast(pa.int64()),
         "response": response if first is None else response.take(pa.array(first)),
     }
-    if not np.isnan(merged["propensity"]).all():
-        outcomes["propensity"] = _nullable(merged["propensity"])
+    for name in ("latency_s", "propensity"):
+        if not np.isnan(merged[name]).all():
+            outcomes[name] = _nullable(merged[name])
     asked = {"query_id": ids, "split": queries.splits, "domain": queries.domains, "text": list(queries.place)}
     n_merged = 0 if first is None else len(joined["query"]) - len(first)
     return Dataset(queries=pa.table(asked), outcomes=pa.table(outcomes), notes=_notes(queries, n_merged))

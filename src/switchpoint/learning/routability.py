@@ -76,16 +76,7 @@ def report(
         recipe(name)
     data = _read(Path(folder), models, say)
     pair_of(data.train.models, data.train.mean_quality(), weak, strong)  # half a pair is told before anything is fitted
-    trials: list[Trial] = []
-    skipped: dict[str, str] = {}
-    for number, name in enumerate(names, start=1):
-        say(f"Router {number} of {len(names)}: {name} …")
-        try:
-            trials.append(_tried(name, data, weak, strong))
-        except (ConfigError, DataError) as error:
-            skipped[name] = str(error)
-    if not trials:
-        raise ConfigError([f"{name}: {reason}" for name, reason in skipped.items()])
+    trials, skipped = _trials(names, data, weak, strong, say)
     ground = Ground(
         train=data.train,
         test=data.test,
@@ -132,6 +123,23 @@ def _check(data: _Data) -> None:
         raise DataError(
             f"{train.name}: {len(train)} rows to learn from; at least {FOLDS} are needed to hold some out. Record more."
         )
+
+
+def _trials(
+    names: Sequence[str], data: _Data, weak: str | None, strong: str | None, say: Say
+) -> tuple[list[Trial], dict[str, str]]:
+    """Try every router; return those that could be made, and of the others why not."""
+    trials: list[Trial] = []
+    skipped: dict[str, str] = {}
+    for number, name in enumerate(names, start=1):
+        say(f"Router {number} of {len(names)}: {name} …")
+        try:
+            trials.append(_tried(name, data, weak, strong))
+        except (ConfigError, DataError) as error:
+            skipped[name] = str(error)
+    if not trials:
+        raise ConfigError([f"{name}: {reason}" for name, reason in skipped.items()])
+    return trials, skipped
 
 
 def _tried(name: str, data: _Data, weak: str | None, strong: str | None) -> Trial:

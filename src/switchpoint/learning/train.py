@@ -15,7 +15,10 @@ from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.estimators import artifact
 from switchpoint.estimators.calibration import folds
+from switchpoint.estimators.cost import TokenCost
 from switchpoint.estimators.heads import TextHeads
+from switchpoint.estimators.latency import Latency
+from switchpoint.estimators.tokens import OutputTokens
 from switchpoint.evaluation.baselines import best_single
 from switchpoint.evaluation.bootstrap import Interval, difference, intervals
 from switchpoint.evaluation.curve import Ranking
@@ -49,7 +52,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """The artifact's hash, and what is known of the router when it is made."""
+    """The artifact's hash, and what is known of the router when it is made; parts : what was learned beside quality."""
 
     digest: str
     data: str
@@ -58,6 +61,7 @@ class Trained:
     mean_quality: tuple[float, ...]
     best_single: str
     evidence: Evidence
+    parts: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; NaN is unknown."""
@@ -71,6 +75,7 @@ class Trained:
             "found": self.evidence.found._asdict(),
             "nothing": self.evidence.nothing,
             "routable": self.evidence.routable,
+            "parts": list(self.parts),
         }
 
 
@@ -89,21 +94,42 @@ def train_router(
     Raises DataError, UnknownModel, ConfigError for a router that cannot be trained.
     """
     fit = fitting(router)
-    outcomes = read_many(folders, split, models, say)
+    # An answer that nobody scored still says how long and how dear answers are.
+    everything = read_many(folders, split, models, say, scored=False)
+    outcomes = everything.take(np.flatnonzero(~np.isnan(everything.quality).all(axis=1)))
     evidence = gather_evidence(outcomes, say, blind if router == "default" else fit)
     say("Fitting on every row …")
-    trained = fit(outcomes)
+    trained, parts = fit(outcomes), cost_and_latency(everything)
     figures = {"measure": evidence.measure, **evidence.found._asdict(), "routable": evidence.routable}
     lines = [{"dataset": outcomes.name, "split": split, "rows": len(outcomes)}]
     return Trained(
-        digest=artifact.write(trained, out, created=created, trained_on=lines, metrics={"out_of_fold": figures}),
+        digest=artifact.write(
+            trained, out, created=created, trained_on=lines, metrics={"out_of_fold": figures}, parts=parts
+        ),
         data=outcomes.name,
         rows=len(outcomes),
         models=outcomes.models,
         mean_quality=tuple(outcomes.mean_quality().tolist()),
         best_single=best_single(outcomes),
         evidence=evidence,
+        parts=tuple(parts),
     )
+
+
+def cost_and_latency(outcomes: Outcomes) -> dict[str, artifact.Storable]:
+    """Learn what answers will cost and how long they will take, as parts of an artifact; none that nothing is known of."""
+    parts: dict[str, artifact.Storable] = {}
+    if _any_known(outcomes.output_tokens):
+        parts[artifact.COST] = TokenCost.learned(outcomes)
+    if _any_known(outcomes.latency_s):
+        tokens = OutputTokens().fit(outcomes) if _any_known(outcomes.output_tokens) else None
+        parts[artifact.LATENCY] = Latency(tokens).fit(outcomes)
+    return parts
+
+
+def _any_known(values: FloatArray | None) -> bool:
+    """Say whether any of these is known."""
+    return values is not None and not np.isnan(values).all()
 
 
 def fitting(router: str) -> Fit:

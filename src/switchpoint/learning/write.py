@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 
 from switchpoint.core.errors import DataError
-from switchpoint.core.outcome import Outcomes, Preferences
-from switchpoint.core.query import BoolArray, Query
+from switchpoint.core.outcome import MEASURED, Outcomes, Preferences
+from switchpoint.core.query import BoolArray, FloatArray, Query
 from switchpoint.learning.source import BATCH, rows
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ def write(parts: Mapping[str, Outcomes], folder: Path, *, format: Format = "parq
     queries = [(query, split, domain) for split, part in parts.items() for query, domain in _asked(part)]
     quality = np.concatenate([part.quality for part in parts.values()])
     cost_usd = np.concatenate([part.cost_usd for part in parts.values()])
-    cells = ~np.isnan(quality) | ~np.isnan(cost_usd)
+    measured = {
+        name: _stacked(parts.values(), name) for name in MEASURED if any(name in p.measured() for p in parts.values())
+    }
+    cells = ~np.isnan(np.stack([quality, cost_usd, *measured.values()])).all(axis=0)
     cells[:1] = True  # the first query names every model, so that their order is kept
     row, column = np.nonzero(cells)
     asked: Columns = {
@@ -60,6 +63,7 @@ def write(parts: Mapping[str, Outcomes], folder: Path, *, format: Format = "parq
         "model": np.array(models, dtype=object)[column],
         "score": np.ma.masked_invalid(quality[cells]),
         "cost_usd": np.ma.masked_invalid(cost_usd[cells]),
+        **{name: np.ma.masked_invalid(values[cells]) for name, values in measured.items()},
     }
     _write_tables(folder, asked, outcomes, format)
 
@@ -115,6 +119,12 @@ def _check_parts(parts: Mapping[str, Outcomes]) -> None:
     ids = [query.id for part in parts.values() for query in part.queries]
     if len(set(ids)) < len(ids):
         raise DataError("A query id stands twice; ids are unique within a dataset.")
+
+
+def _stacked(parts: Iterable[Outcomes], name: str) -> FloatArray:
+    """Return what was measured in all parts, rows one after the other; NaN in a part that knows nothing of it."""
+    unknown = (np.full(part.quality.shape, np.nan) for part in parts)
+    return np.concatenate([part.measured().get(name, none) for part, none in zip(parts, unknown, strict=True)])
 
 
 def _asked(part: Outcomes) -> Iterator[tuple[Query, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ class Router:
     quality, cost, latency : estimators whose `models_` are the catalog's ids; without `latency` nothing is known of it.
     default : the model for queries whose novelty is above `max_novelty`, where there is no evidence for a choice, of
         estimators that keep no evidence of their own (`Prediction.proven`); None trusts the estimates everywhere.
+    max_latency_s : how long an answer may be expected to take; see `Estimates.within`. None is no limit.
     reason : the cause that decisions carry.
 
     Raises ConfigError when an estimator was made for other models.
@@ -40,6 +42,7 @@ class Router:
         max_novelty: float = 0.5,
         reason: Reason = Reason.ESTIMATED,
         latency: Estimator | None = None,
+        max_latency_s: float | None = None,
     ) -> None:
         for estimator in (quality, cost, latency):
             if estimator is not None and estimator.models_ != catalog.ids:
@@ -52,6 +55,7 @@ class Router:
         self.quality = quality
         self.cost = cost
         self.latency = latency
+        self.max_latency_s = max_latency_s
         self.policy = policy
         self.default = default
         self.max_novelty = max_novelty
@@ -79,14 +83,16 @@ class Router:
         """Decide for a batch; raises NoEligibleModel as `estimate` does."""
         estimates = self.estimate(queries)
         seen = estimates if self.default is None else estimates.cautiously()
+        seen = seen if self.max_latency_s is None else seen.within(self.max_latency_s)
         columns, propensities = self.policy(seen)
-        nothing: list[float | None] = [None] * len(queries)
+        nothing: list[None] = [None] * len(queries)
         rows = zip(
             columns.tolist(),
             propensities.tolist(),
-            estimates.eligible.tolist(),
+            seen.eligible.tolist(),
             estimates.quality.tolist(),
             estimates.cost_usd.tolist(),
+            nothing if estimates.latency_s is None else estimates.latency_s.tolist(),
             nothing if estimates.novelty is None else estimates.novelty.tolist(),
             nothing if seen.novelty is None else (seen.novelty > self.max_novelty).tolist(),
             strict=True,
@@ -112,6 +118,7 @@ class Router:
         eligible: list[bool],
         quality: list[float],
         cost_usd: list[float],
+        latency_s: list[float] | None,
         novelty: float | None,
         is_unknown: bool | None,
     ) -> Decision:
@@ -129,4 +136,13 @@ class Router:
             quality=dict(zip(models, quality, strict=True)),
             cost_usd=dict(zip(models, cost_usd, strict=True)),
             novelty=novelty,
+            detail=None if latency_s is None else _wait(latency_s[models.index(model)], self.max_latency_s),
         )
+
+
+def _wait(expected_s: float, max_s: float | None) -> str:
+    """Say how long the answer is expected to take."""
+    if math.isnan(expected_s):
+        return "how long it takes is unknown"
+    over = max_s is not None and expected_s > max_s
+    return f"{expected_s:.2g} s expected" + (f", none within {max_s:g} s" if over else "")
