@@ -1,4 +1,4 @@
-"""Seconds of fitting: every router that learns, on 10,000 queries x 11 models, and how fitting grows with the outcomes.
+"""Seconds of fitting: every router without torch, on 10,000 queries x 11 models, and how fitting grows with outcomes.
 
 The texts are recorded queries in the folder that SWITCHPOINT_DATA names, once around and then with their words turned
 round, so that no two are the same; without it, made-up ones. Outcomes are made up. Every size of the growth runs in a
@@ -28,7 +28,8 @@ from benchmarks.decision import text
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import Query
 from switchpoint.estimators.embedders import embedder_of
-from switchpoint.learning.routers import ROUTERS, make_router, options
+from switchpoint.estimators.learned import METHODS
+from switchpoint.learning.routers import make_router, options
 
 N_QUERIES, N_MODELS = 10_000, 11
 GROWTH_MODELS = 10
@@ -46,13 +47,13 @@ def methods() -> Iterator[dict[str, str]]:
     outcomes = made_up(N_QUERIES, N_MODELS)
     catalog = options(outcomes.models)
     total = {True: 0.0, False: 0.0}
-    for name, recipe in ROUTERS.items():
-        if recipe.learns or name == "length":
-            start, busy = time.perf_counter(), time.process_time()
-            make_router(name, outcomes, catalog)
-            wall_s, busy_s = time.perf_counter() - start, time.process_time() - busy
-            total[name in NETWORKS] += wall_s
-            yield line(f"fitting {name}, {N_QUERIES:,} queries x {N_MODELS} models", wall_s, f"processor {busy_s:.2f} s")
+    for name in ("default", "length", *METHODS):
+        start, busy = time.perf_counter(), time.process_time()
+        make_router(name, outcomes, catalog)
+        wall_s, busy_s = time.perf_counter() - start, time.process_time() - busy
+        total[name in NETWORKS] += wall_s
+        what = f"fitting {name}, {N_QUERIES:,} queries x {N_MODELS} models"
+        yield line(what, wall_s, f"processor {busy_s:.2f} s")
     yield line("fitting all of them that train no network", total[False], "limit: 60 s")
     yield line("fitting all of them", sum(total.values()))
 
@@ -69,12 +70,12 @@ def growth(sizes: tuple[int, ...], sparse: int | None = None) -> Iterator[dict[s
 
 
 def told(what: str, found: dict[str, float], before: dict[str, float] | None) -> Iterator[dict[str, str]]:
-    for part in ("embed_s", "fit_s"):
+    for part, name in (("embed_s", "embedding alone"), ("fit_s", "embedding and fitting default")):
         beside = f"peak {found['peak_gb']:.2f} GB, of which the outcomes {found['outcomes_gb']:.2f} GB"
         if before is not None:
             power = math.log(found[part] / before[part]) / math.log(found["n_queries"] / before["n_queries"])
             beside += f"; grows as queries to the power {power:.2f}"
-        yield line(f"{what}: {'embedding alone' if part == 'embed_s' else 'embedding and fitting default'}", found[part], beside)
+        yield line(f"{what}: {name}", found[part], beside)
 
 
 def apart(n_queries: int, *, sparse: bool = False) -> dict[str, float]:

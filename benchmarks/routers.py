@@ -1,4 +1,4 @@
-"""Decision time of every router that learns, one query at a time, beside what others do for a decision.
+"""Decision time of every router that is fitted to outcomes, one query at a time, beside what others do for a decision.
 
 All answer the same 200 queries in turns, in one process. Without embedding means that the reader has seen every text
 and only looks its columns up; `ngrams` reads the text itself all the same. The others:
@@ -28,9 +28,9 @@ from benchmarks.timing import in_turns, us
 from switchpoint.core.query import Query
 from switchpoint.estimators.embedders import embedder_of
 from switchpoint.estimators.heads import TextHeads
-from switchpoint.estimators.learned import Learned
+from switchpoint.estimators.learned import METHODS, Learned
 from switchpoint.estimators.ranking import strengths
-from switchpoint.learning.routers import ROUTERS, make_router, options
+from switchpoint.learning.routers import make_router, options
 
 N_ASKED, N_TOKENS = 200, 50
 N_ROWS, N_MODELS = 2_000, 11
@@ -72,7 +72,7 @@ def measure() -> list[dict[str, str]]:
 def routers() -> Mapping[str, TextHeads | Learned]:
     outcomes = made_up(N_ROWS, N_MODELS)
     catalog = options(outcomes.models)
-    made = {name: make_router(name, outcomes, catalog) for name, recipe in ROUTERS.items() if recipe.learns}
+    made = {name: make_router(name, outcomes, catalog) for name in ("default", *METHODS)}
     return {name: each for name, each in made.items() if isinstance(each, TextHeads | Learned)}
 
 
@@ -113,7 +113,7 @@ def semantic(texts: Sequence[str]) -> Work:
 
 
 def factorisation() -> Work:
-    """δ(m, q) = w · (v_m / |v_m| ⊙ P q), the win rate is the sigmoid of a difference; two models, as RouteLLM has it."""
+    """δ(m, q) = w · (v_m / |v_m| ⊙ P q), and the win rate of one model of two is the sigmoid of the difference."""
     random = np.random.default_rng(0)
     models, project = random.normal(size=(2, PROJECTED)), random.normal(size=(PROJECTED, WIDTH)) / WIDTH
     models, project, mix = (part.astype(np.float32) for part in (models, project, random.normal(size=PROJECTED)))

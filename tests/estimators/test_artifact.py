@@ -10,7 +10,7 @@ from switchpoint.core.errors import ArtifactError
 from switchpoint.core.outcome import Outcomes
 from switchpoint.estimators import artifact
 from switchpoint.estimators.heads import TextHeads
-from switchpoint.estimators.mean import MeanQuality
+from switchpoint.estimators.mean import MeanCost, MeanQuality
 
 
 @pytest.fixture
@@ -50,6 +50,32 @@ def test_what_it_was_trained_on_comes_back(tmp_path: Path, outcomes: Outcomes) -
 
     found = artifact.read(tmp_path).manifest
     assert (found.trained_on, found.metrics) == (tuple(lines), {"apgr": 0.6})
+
+
+def test_a_part_lies_beside_it_and_its_hash_is_in_the_manifest(tmp_path: Path, outcomes: Outcomes) -> None:
+    parts = {"cost": MeanCost().fit(outcomes)}
+
+    artifact.write(MeanQuality().fit(outcomes), tmp_path, created="x", parts=parts)
+
+    whole = artifact.read(tmp_path)
+    part = artifact.read_part(tmp_path, whole, "cost")
+    assert part is not None and part.manifest.kind == "mean_cost"
+    assert whole.manifest.parts == {"cost": part.digest}
+
+
+def test_a_folder_that_the_manifest_does_not_name_is_no_part(folder: Path, outcomes: Outcomes) -> None:
+    artifact.write(MeanCost().fit(outcomes), folder / "cost", created="x")
+
+    assert artifact.read_part(folder, artifact.read(folder), "cost") is None
+
+
+def test_a_damaged_part_is_named(tmp_path: Path, outcomes: Outcomes) -> None:
+    estimator = MeanQuality().fit(outcomes)
+    artifact.write(estimator, tmp_path, created="x", parts={"cost": MeanCost().fit(outcomes)})
+    edit(tmp_path / "cost", lambda m: m.update(created="y"))
+
+    with pytest.raises(ArtifactError, match=r"cost: is not the part that .* was written with .* Train it again"):
+        artifact.read_part(tmp_path, artifact.read(tmp_path), "cost")
 
 
 def test_a_damaged_file_is_named(folder: Path) -> None:

@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 
 from switchpoint.estimators.calibration import (
     CALIBRATIONS,
+    ENOUGH_HELD_OUT,
     FOLDS,
+    MANY_ROWS,
     Beta,
     Platt,
     expected_calibration_error,
     folds,
+    held_out_parts,
     rising,
 )
 from switchpoint.estimators.logistic import sigmoid
@@ -60,6 +63,14 @@ def test_every_row_is_held_out_exactly_once(n_rows: int, seed: int) -> None:
     held_out = sum(test.astype(int) for _, test in folds(n_rows, seed))
 
     assert (held_out == 1).all()
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(MANY_ROWS, FOLDS), (MANY_ROWS + 1, 2), (10_000, 1), (1_000_000, 1)])
+def test_of_many_rows_only_as_many_folds_are_held_out_as_are_enough(rows: int, parts: int) -> None:
+    held_out = [test.sum() for _, test in held_out_parts(rows)]
+
+    assert len(held_out) == parts
+    assert sum(held_out) >= ENOUGH_HELD_OUT
 
 
 def test_with_fewer_rows_than_folds_nothing_is_held_out() -> None:

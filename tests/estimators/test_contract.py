@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -28,7 +29,19 @@ STRANGE = (
     "A" * 10_000,
 )
 QUALITY = ("bundled", "encoder", "heads", "learned", "mean_quality", "prompt_length", "rated")
-LEARN = ("heads", "learned", "mean_quality", "prompt_length", "rated", "mean_cost")
+LEARN = ("heads", "learned", "mean_quality", "prompt_length", "rated", "mean_cost", "output_tokens", "latency")
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Outcomes:
+    return measured(make_outcomes())
+
+
+def measured(outcomes: Outcomes) -> Outcomes:
+    """The same outcomes with the length of each answer, and how long it took."""
+    written = 1.0 + np.random.default_rng(0).integers(400, size=outcomes.quality.shape)
+    asked = np.full(outcomes.quality.shape, 12.0)
+    return replace(outcomes, input_tokens=asked, output_tokens=written, latency_s=0.5 + written / 100)
 
 
 def make(kind: str) -> Storable:
@@ -39,7 +52,7 @@ def make(kind: str) -> Storable:
         return found.load().bind([make_model("small", tier="weak"), make_model("large", tier="strong")])
     if kind == "encoder":
         return tiny_encoder()
-    if kind == "list_price":
+    if kind in ("list_price", "token_cost"):
         price = {"input_usd_per_mtok": Decimal(1), "output_usd_per_mtok": Decimal(2)}
         return found([make_model("small", **price), make_model("large", **price)])
     return found()
@@ -47,7 +60,7 @@ def make(kind: str) -> Storable:
 
 def fitted(kind: str, outcomes: Outcomes) -> Storable:
     estimator = make(kind)
-    return estimator.fit(outcomes) if kind in LEARN else estimator
+    return estimator.fit(outcomes) if kind in (*LEARN, "token_cost") else estimator
 
 
 every = pytest.mark.parametrize("kind", sorted(ESTIMATORS))
@@ -121,7 +134,7 @@ def test_before_fitting_it_says_so(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", LEARN)
 def test_fitting_again_forgets(kind: str, outcomes: Outcomes) -> None:
-    other = make_outcomes(60, ("one", "two", "three"), seed=1)
+    other = measured(make_outcomes(60, ("one", "two", "three"), seed=1))
 
     again = fitted(kind, other).fit(outcomes)
 

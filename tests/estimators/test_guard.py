@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from switchpoint.core.query import FloatArray
 from switchpoint.estimators.bundled import Bundled
-from switchpoint.estimators.guard import Caution, Gains, Guard
+from switchpoint.estimators.guard import NEAR_PRIOR_ROWS, NEAREST, Caution, Gains, Guard, Watch
 
 NO_DOUBT = Caution(near=0.0, errors=0.0, spread=0.0, max_novelty=1.0, log_odds=0.0)
 FAMILIAR, NEW = np.zeros(1), np.ones(1)
@@ -120,3 +120,24 @@ def test_where_every_model_is_alike_nothing_is_proven(bundled: Bundled) -> None:
     guard = Guard.fit(columns, quality, domains, bundled.knowledge.ground)
 
     assert not (guard.of(columns, np.zeros(len(columns)), np.zeros(quality.shape)) > 0).any()
+
+
+def test_places_that_the_caller_has_already_change_nothing(guard: Guard, bundled: Bundled) -> None:
+    columns, _, _ = world(bundled)
+    watch, novelty, predicted = Watch(guard), np.linspace(0, 1, len(columns)), np.zeros((len(columns), 2))
+
+    given = watch.of(columns, novelty, predicted, columns @ guard.places)
+
+    assert (given == watch.of(columns, novelty, predicted)).all()
+
+
+def test_near_gains_are_the_shrunk_mean_of_the_nearest_rows(guard: Guard) -> None:
+    random = np.random.default_rng(0)
+    vectors = np.concatenate([np.eye(1, 96).repeat(NEAREST, axis=0), -np.eye(1, 96).repeat(50, axis=0)])
+    differences = np.column_stack([np.zeros(len(vectors)), random.choice([-1.0, 1.0, np.nan], len(vectors))])
+    watch = Watch(guard._replace(vectors=vectors.astype(np.float32), differences=differences.astype(np.float32)))
+
+    near = watch.known(np.append(vectors[0], np.ones(len(guard.places) - 96))[None].astype(np.float32), FAMILIAR).near
+
+    heard = differences[:NEAREST, 1][~np.isnan(differences[:NEAREST, 1])]
+    assert near[0] == pytest.approx([0.0, heard.sum() / (len(heard) + NEAR_PRIOR_ROWS)])

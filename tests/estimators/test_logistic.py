@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchpoint.estimators.logistic import fit_logistic, sigmoid, solve
+from switchpoint.core.query import FloatArray
+from switchpoint.estimators.logistic import fit_logistic, sigmoid, solve, solve_all
 
 
 @given(seed=st.integers(0, 10_000), n=st.integers(0, 60), ridge=st.floats(0.01, 100))
@@ -54,6 +55,49 @@ def test_fractions_count_as_so_many_successes() -> None:
     mixed = fit_logistic(np.ones((10, 1)), np.repeat([0.0, 1.0], 5), c=1.0)
 
     assert halves[1] == pytest.approx(mixed[1])
+
+
+def several_targets(seed: int, n: int, missing: float) -> tuple[FloatArray, FloatArray]:
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((n, 4)) * [3, 1, 1, 0.1]
+    target = (random.random((n, 3)) < sigmoid(x @ random.standard_normal((4, 3)))).astype(float)
+    target[random.random(target.shape) < missing] = np.nan
+    return x, target
+
+
+@given(seed=st.integers(0, 10_000), n=st.integers(0, 60), ridge=st.floats(0.01, 100), missing=st.floats(0, 1))
+@settings(deadline=None, max_examples=60)
+def test_many_targets_at_once_are_solved_as_each_alone_on_its_known_rows(
+    seed: int, n: int, ridge: float, missing: float
+) -> None:
+    x, target = several_targets(seed, n, missing)
+    penalty = np.full(4, ridge)
+
+    together = solve_all(x, target, ridge=penalty, weight=0.5, offset=np.array([0.0, 1.0, -1.0]), gain=1e-12)
+
+    for number, (column, offset) in enumerate(zip(target.T, (0.0, 1.0, -1.0), strict=True)):
+        known = ~np.isnan(column)
+        alone = solve(x[known], column[known], ridge=penalty, weight=0.5, offset=offset)
+        assert together[:, number] == pytest.approx(alone, abs=1e-3 * (1 + np.abs(alone).max()))
+
+
+def test_a_sparse_matrix_is_solved_as_the_dense_one() -> None:
+    from scipy.sparse import csr_matrix
+
+    x, target = several_targets(0, 200, 0.3)
+    x = np.where(np.abs(x) > 1, x, 0.0)
+
+    dense, sparse = (solve_all(each, target, ridge=np.ones(4), gain=1e-12) for each in (x, csr_matrix(x)))
+
+    assert sparse == pytest.approx(dense, abs=1e-6)
+
+
+def test_single_precision_is_enough() -> None:
+    x, target = several_targets(0, 5_000, 0.0)
+
+    single, double = (solve_all(x.astype(kind), target, ridge=np.ones(4)) for kind in (np.float32, np.float64))
+
+    assert single == pytest.approx(double, abs=1e-3)
 
 
 @given(st.floats(-1e6, 1e6))

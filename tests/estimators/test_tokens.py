@@ -18,6 +18,7 @@ from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import Query
 from switchpoint.core.record import Record
 from switchpoint.estimators import artifact, tokens
+from switchpoint.estimators.bills import implied_prices
 from switchpoint.estimators.cost import ListPriceCost, TokenCost
 from switchpoint.estimators.latency import Latency
 from switchpoint.estimators.tokens import OutputTokens
@@ -166,6 +167,44 @@ class TestTokenCost:
         assert cost[:, 1:3] == pytest.approx(ListPriceCost(models[1:3]).predict(outcomes.queries[:2]).mean)
         assert np.isnan(cost[:, 3]).all()
 
+    def test_a_price_that_nobody_states_is_the_one_that_the_bills_imply(self) -> None:
+        outcomes = counted()
+        outcomes.cost_usd[:] = (2 * outcomes.input_tokens + 10 * outcomes.output_tokens) / 1e6
+        listed = TokenCost([make_model("small", **PRICES), make_model("large", **PRICES)]).fit(outcomes)
+
+        implied = TokenCost.learned(outcomes)
+
+        assert implied.follows_queries
+        assert implied.predict(outcomes.queries).mean == pytest.approx(listed.predict(outcomes.queries).mean)
+
+    def test_bills_that_tokens_do_not_explain_imply_no_price(self) -> None:
+        cost = TokenCost.learned(counted())
+
+        assert not cost.follows_queries
+        assert cost.predict(STRANGE).mean == pytest.approx(np.tile([0.001, 0.002], (len(STRANGE), 1)))
+
+    @given(
+        usd=st.tuples(st.floats(0, 1e-4), st.floats(1e-7, 1e-4)),
+        tokens=st.lists(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), min_size=3, max_size=20, unique=True),
+    )
+    def test_implied_prices_give_the_bills_back(self, usd: tuple[float, float], tokens: list[tuple[int, int]]) -> None:
+        counts = np.array(tokens, dtype=float)
+
+        prices = implied_prices(counts, counts @ usd)
+
+        assert np.isnan(prices).all() or counts @ prices == pytest.approx(counts @ usd, rel=1e-6)
+        assert np.isnan(prices).all() or min(prices) >= 0
+
+    def test_it_is_bound_to_a_catalog_by_the_ids_of_its_models(self) -> None:
+        learned = TokenCost.learned(counted())
+        models = [make_model("new", **PRICES), make_model("large", **PRICES)]
+
+        cost = learned.bind(models).predict(STRANGE).mean
+
+        whole = TokenCost([make_model("small", **PRICES), models[1]]).fit(counted()).predict(STRANGE).mean
+        assert cost[:, 1] == pytest.approx(whole[:, 1])
+        assert cost[:, 0] == pytest.approx(TokenCost(models[:1]).predict(STRANGE).mean[:, 0])
+
     def test_a_zero_price_is_not_unknown(self) -> None:
         free = make_model("small", input_usd_per_mtok=Decimal(0), output_usd_per_mtok=Decimal(0))
 
@@ -288,6 +327,7 @@ FITTED = {
     "output_tokens": lambda: OutputTokens().fit(counted()),
     "token_cost": lambda: TokenCost(models()).fit(counted()),
     "token_cost, not fitted": lambda: TokenCost(models()),
+    "token_cost, bound": lambda: TokenCost.learned(counted()).bind(models()),
     "latency": lambda: Latency().fit(counted()),
     "latency with tokens": lambda: Latency(OutputTokens().fit(counted())).fit(counted()),
 }

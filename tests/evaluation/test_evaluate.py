@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from switchpoint.core.errors import ConfigError, DataError, UnknownModel
 from switchpoint.estimators.mean import MeanQuality
+from switchpoint.evaluation.bout import bout_of
 from switchpoint.evaluation.evaluate import evaluate
 from switchpoint.evaluation.report import POLICIES
 from tests.evaluation.toys import Table, make_outcomes
@@ -115,6 +117,29 @@ def test_an_unknown_cost_is_null_and_never_zero():
 
     assert set(report["cost_usd_per_1k"].values()) == {None}
     assert report["aiq"] is report["cost_ratio_at_98pct_of_best"] is None
+
+
+def test_counted_tokens_make_expected_costs_follow_the_query_and_it_is_said():
+    written = np.where(np.arange(60) % 2 == 0, 100.0, 5.0)[:, None] * [1.0, 1.0]
+    texts = [f"Write an essay about {i}." if i % 2 == 0 else f"Is {i} even?" for i in range(60)]
+    counted = make_outcomes(np.ones((60, 2)), (20 + 3 * written) / 1e6, texts=texts, name="counted")
+    counted = replace(counted, input_tokens=np.full((60, 2), 10.0), output_tokens=written)
+    bout = bout_of(Table(counted, counted.quality), counted, counted)
+
+    essay, question = bout.seen.cost_usd[0, 0], bout.seen.cost_usd[1, 0]
+
+    assert essay > 5 * question
+    assert "Expected costs follow each query" in " ".join(bout.notes(bout.games(), None))
+
+
+@pytest.mark.parametrize("part", ["output_tokens", "cost_usd"])
+def test_without_tokens_or_bills_expected_costs_are_means(part):
+    counted = replace(TRAIN, input_tokens=np.ones((6, 2)), output_tokens=np.arange(12.0).reshape(6, 2))
+    known = replace(counted, **{part: None if part == "output_tokens" else np.full((6, 2), np.nan)})
+
+    bout = bout_of(Table(TEST, QUALITY), TEST, known)
+
+    np.testing.assert_array_equal(bout.expected_cost_usd, known.mean_cost_usd())
 
 
 def test_rows_that_were_not_observed_never_count_as_wrong():

@@ -355,6 +355,19 @@ def test_pooled_tokens_come_from_the_folder_that_the_score_comes_from(folder):
     assert pooled.input_tokens is None
 
 
+def test_an_answer_without_a_score_is_read_where_it_is_asked_for(folder):
+    unscored = changed(changed(OUTCOMES, 1, score=None, output_tokens=10), 2, score=None)
+    first, second = folder(outcomes=unscored, name="first"), folder(name="second")
+
+    alone, pooled = read(first, scored=False), read_many([first, second], scored=False)
+
+    assert len(alone) == len(read(first)) + 1
+    assert alone.output_tokens[0, 0] == 10
+    # What the second folder says of that cell has a score, so all of it is taken from there.
+    assert pooled.quality[0, 0] == read(second).quality[0, 0]
+    assert np.isnan(pooled.output_tokens[0, 0])
+
+
 def test_tokens_are_read_from_parquet(tmp_path):
     pa = pytest.importorskip("pyarrow")
     pq = pytest.importorskip("pyarrow.parquet")

@@ -11,9 +11,13 @@ from switchpoint.core.attempt import Answer, Attempt
 from switchpoint.core.decision import Decision, Reason
 from switchpoint.core.errors import ConfigError, DataError
 from switchpoint.core.model import Usage
+from switchpoint.core.query import Query
 from switchpoint.core.record import Feedback, Record
+from switchpoint.estimators import artifact
+from switchpoint.estimators.latency import Latency
 from switchpoint.learning.datasets import read
 from switchpoint.learning.importers import import_dataset
+from switchpoint.learning.train import train_router
 from switchpoint.records.log import RecordLog
 
 pq = pytest.importorskip("pyarrow.parquet")
@@ -73,6 +77,32 @@ def test_only_the_model_that_answered_is_observed(log, tmp_path):
     np.testing.assert_array_equal(found.quality, [[0.75, np.nan], [np.nan, 0.0]])
     np.testing.assert_array_equal(found.cost_usd, [[0.002, np.nan], [np.nan, 0.002]])
     assert found.domains == ("auto", "auto")
+
+
+def test_tokens_and_latencies_are_kept_and_read_also_without_feedback(log, tmp_path):
+    source = log([record("1", "Why?", attempt("mini")), record("2", "How?", attempt("mini"))], [("1", "user", 1.0)])
+
+    import_dataset("records", source, tmp_path / "out")
+    found = read(tmp_path / "out", scored=False)
+
+    assert len(read(tmp_path / "out")) == 1
+    np.testing.assert_array_equal(found.quality, [[1.0], [np.nan]])
+    np.testing.assert_array_equal(found.input_tokens, [[90], [90]])
+    np.testing.assert_array_equal(found.output_tokens, [[4], [4]])
+    np.testing.assert_array_equal(found.latency_s, [[0.1], [0.1]])
+
+
+def test_a_router_trained_on_records_has_learned_cost_and_latency(log, tmp_path):
+    records = [record(str(i), f"Why {i}?", attempt(("mini", "max")[i % 2])) for i in range(20)]
+    source = log(records, [(str(i), "user", float(i % 3 > 0)) for i in range(12)])
+    import_dataset("records", source, tmp_path / "out")
+
+    trained = train_router([tmp_path / "out"], tmp_path / "artifact", created="2026-01-01")
+
+    assert (trained.rows, trained.parts) == (12, ("cost", "latency"))
+    whole = artifact.read(tmp_path / "artifact")
+    latency = Latency.restore(artifact.read_part(tmp_path / "artifact", whole, "latency"))
+    assert latency.predict([Query.of("Why?")]).mean == pytest.approx(np.array([[0.1, 0.1]]))
 
 
 def test_propensities_are_kept(log, tmp_path):

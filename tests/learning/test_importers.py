@@ -177,7 +177,9 @@ def test_llmrouter_passes_over_files_of_queries_alone(tmp_path):
     outcomes = imported("llmrouter", data, tmp_path)
 
     assert cells(outcomes) == {("2 + 2?", "small"): 1.0, ("3 + 3?", "large"): 0.5}
-    assert [query.full_text for query in read(tmp_path / "out", "test").queries] == ["3 + 3?"]
+    test = read(tmp_path / "out", "test", ["large"])
+    assert [query.full_text for query in test.queries] == ["3 + 3?"]
+    assert (test.output_tokens[0, 0], test.latency_s[0, 0]) == (3, 0.4)
 
 
 def test_a_text_in_train_and_test_of_the_source_becomes_test(tmp_path):

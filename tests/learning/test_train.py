@@ -1,4 +1,4 @@
-"""Training a router: the artifact it leaves, and what it says of the evidence."""
+"""Training a router: the artifact it leaves, and what it says of the rehearsal."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from switchpoint.cli.train import app
 from switchpoint.core.outcome import Outcomes
 from switchpoint.estimators.artifact import load_estimator, read
-from switchpoint.learning.train import gather_evidence, train_router
+from switchpoint.learning.train import rehearse, train_router
 from tests.estimators.conftest import make_outcomes
 
 
@@ -45,30 +45,30 @@ def specialists(n: int = 200) -> Outcomes:
 
 
 def test_a_pair_that_the_text_tells_apart_is_routable() -> None:
-    evidence = gather_evidence(make_outcomes(200))
+    rehearsal = rehearse(make_outcomes(200))
 
-    assert evidence.measure == "APGR"
-    assert evidence.routable
-    assert evidence.found.value > 0.7
+    assert rehearsal.measure == "APGR"
+    assert rehearsal.routable
+    assert rehearsal.found.value > 0.7
 
 
 def test_a_pair_that_it_does_not_is_not_routable() -> None:
-    evidence = gather_evidence(shuffled(make_outcomes(200)))
+    rehearsal = rehearse(shuffled(make_outcomes(200)))
 
-    assert not evidence.routable
-    assert evidence.found.low < 0.5
+    assert not rehearsal.routable
+    assert rehearsal.found.low < 0.5
 
 
 def test_specialists_gain_over_the_best_single_model() -> None:
-    evidence = gather_evidence(specialists())
+    rehearsal = rehearse(specialists())
 
-    assert evidence.measure == "gain over the best single model"
-    assert evidence.found.value == pytest.approx(0.5, abs=0.1)
-    assert evidence.routable
+    assert rehearsal.measure == "gain over the best single model"
+    assert rehearsal.found.value == pytest.approx(0.5, abs=0.1)
+    assert rehearsal.routable
 
 
-def test_too_few_rows_are_no_evidence() -> None:
-    assert not gather_evidence(make_outcomes(4)).routable
+def test_too_few_rows_are_no_rehearsal() -> None:
+    assert not rehearse(make_outcomes(4)).routable
 
 
 def test_the_artifact_predicts_for_the_models_it_was_trained_on(tmp_path: Path) -> None:

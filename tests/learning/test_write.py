@@ -1,5 +1,7 @@
 """What is written reads back the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -56,6 +58,21 @@ def test_whatever_is_observed_survives(tmp_path, rows):
     write({"train": written}, tmp_path / "d", format="jsonl")
 
     same(read(tmp_path / "d", "train"), written)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_tokens_and_latencies_are_kept_also_where_nothing_else_is_known(tmp_path, format):
+    pytest.importorskip("pyarrow")
+    nan = np.nan
+    train = replace(outcomes([[1.0, nan]], name="train"), output_tokens=np.array([[7, 30.0]]))
+    test = replace(outcomes([[1.0, 0.0]], name="test"), latency_s=np.array([[0.5, nan]]))
+
+    write({"train": train, "test": test}, tmp_path / "d", format=format)
+
+    first, second = (read(tmp_path / "d", split) for split in ("train", "test"))
+    np.testing.assert_array_equal(first.output_tokens, [[7, 30]])
+    np.testing.assert_array_equal(second.latency_s, [[0.5, nan]])
+    assert np.isnan(second.output_tokens).all() and first.input_tokens is None
 
 
 def test_a_table_of_the_other_format_is_replaced(tmp_path):

@@ -79,7 +79,7 @@ class Evidence:
         return MeanQuality(models.ids, values)
 
     def cost(self, section: AnyRouter, models: Catalog) -> Estimator:
-        """Return the cost estimator of a router: predicted tokens at their prices, else mean bills, else list prices."""
+        """Return the cost estimator of a router: predicted tokens at their prices, else mean bills or list prices."""
         learned = self._own(section)
         cached_share = section.cached_share if isinstance(section, UtilityRouter) else 0.0
         if learned is None:

@@ -71,13 +71,12 @@ def train(
         return
     rows = zip(trained.models, trained.mean_quality, strict=True)
     print_table(f"{trained.data}: {trained.rows} rows", ["model", "mean quality"], rows)
-    evidence = trained.evidence
-    value, low, high = evidence.found
-    print(
-        f"{evidence.measure}, cross-validated: {value:.3f} [{low:.3f}, {high:.3f}]; nothing learned: {evidence.nothing}"
-    )
+    rehearsal = trained.rehearsal
+    value, low, high = rehearsal.found
+    nothing = f"nothing learned: {rehearsal.nothing}"
+    print(f"{rehearsal.measure}, cross-validated: {value:.3f} [{low:.3f}, {high:.3f}]; {nothing}")
     print(f"best single model: {trained.best_single}")
-    if not evidence.routable:
+    if not rehearsal.routable:
         print("not routable on this evidence: the interval includes what nothing learned would give")
     if trained.parts:
         print(f"learned beside quality: {', '.join(trained.parts)}")

@@ -130,7 +130,7 @@ def _lost_budgets(raw: Raw) -> Iterator[str]:
 
 def _blind_limits(raw: Raw) -> Iterator[str]:
     for name, router in _items(raw, "routers"):
-        if "max_latency_s" in router and router.get("kind") == "utility" and "artifact" not in router:
+        if router.get("max_latency_s") is not None and router.get("artifact", "bundled") == "bundled":
             yield (
                 f"routers.{name}.max_latency_s: the bundled router knows no latencies, so it would limit nothing. Name "
                 "an artifact that was trained on outcomes with latency_s."

@@ -1,7 +1,7 @@
 """Artifacts: what training leaves behind, as a folder that can be read by eye and checked at loading.
 
 `manifest.json` says what it is and names every other file with its SHA-256; numbers lie in `tensors.safetensors`. What
-was learned beside it (of cost, of latency) lies in a subfolder each, an artifact of its own whose hash the manifest names.
+was learned beside it (of cost, of latency) are its parts: a subfolder each, an artifact whose hash the manifest names.
 Nothing is pickled, and the same content gives the same bytes.
 """
 

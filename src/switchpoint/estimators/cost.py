@@ -18,12 +18,10 @@ from switchpoint.core.model import Model
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import FloatArray, Query
 from switchpoint.estimators.artifact import Artifact, State
-from switchpoint.estimators.static import scipy
+from switchpoint.estimators.bills import Bills, bills_of
 from switchpoint.estimators.tokens import OutputTokens, restored, stored
 
-BILLS = "bills."
-MIN_BILLS = 3
-"""Below this no price can be told from the bills."""
+PREFIX = "bills."
 
 
 class ListPriceCost:
@@ -73,23 +71,18 @@ class Prices(NamedTuple):
     output_tokens: FloatArray
 
 
-class Bills(NamedTuple):
-    """What outcomes taught of each model; each of shape (n_models,), NaN is unknown.
+class Rates(NamedTuple):
+    """What prices and bills come to; each of shape (n_models,), NaN is unknown.
 
-    mean_usd : of a call. input_usd, output_usd : per token, as the bills imply them.
-    input_rate : counted over estimated input tokens, and the `preamble_tokens` that were estimated with them.
+    asked_usd : per estimated input token. fixed_usd : whatever the query. output_usd : per predicted token.
+    uncounted_asked_usd, uncounted_usd : the first two, output included, where no tokens are predicted.
     """
 
-    mean_usd: FloatArray
-    input_usd: FloatArray
+    asked_usd: FloatArray
+    fixed_usd: FloatArray
     output_usd: FloatArray
-    input_rate: FloatArray
-    preamble_tokens: FloatArray
-
-    @classmethod
-    def unknown(cls, n_models: int) -> Self:
-        """Return the bills of models of which nothing is known."""
-        return cls(*np.full((len(cls._fields), n_models), np.nan))
+    uncounted_asked_usd: FloatArray
+    uncounted_usd: FloatArray
 
 
 class TokenCost:
@@ -116,7 +109,7 @@ class TokenCost:
         rows = [_price_row(model, cached_share) for model in models]
         self._prices = Prices(*np.array(rows, dtype=np.float64).reshape(len(rows), len(Prices._fields)).T)
         self._tokens: OutputTokens | None = None
-        self._bills = Bills.unknown(len(rows))
+        self._learn(Bills.unknown(len(rows)))
 
     @classmethod
     def learned(cls, outcomes: Outcomes, *, reader: str = "static") -> Self:
@@ -128,43 +121,41 @@ class TokenCost:
     def billed(cls, models: Sequence[str], mean_usd: FloatArray) -> Self:
         """Return what mean bills alone teach, shape (n_models,), NaN is unknown."""
         made = cls([Model(id=model, upstream="", upstream_model="", output_tokens=0) for model in models])
-        made._bills = made._bills._replace(mean_usd=mean_usd)
-        return made
+        return made._learn(made._bills._replace(mean_usd=mean_usd))
 
     def fit(self, outcomes: Outcomes) -> Self:
         """Learn from tokens and bills; a model without outcomes keeps its list price."""
         known = [model for model in self.models_ if model in outcomes.models]
         seen, columns = outcomes.of(known), [self.models_.index(model) for model in known]
         self._tokens = OutputTokens(self._reader).fit(seen)
-        self._bills = _filled(len(self.models_), columns, _bills(seen, self._prices.preamble_tokens[columns]))
-        return self
+        found = bills_of(seen, self._prices.preamble_tokens[columns])
+        return self._learn(found.within(len(self.models_), columns))
 
     def bind(self, models: Sequence[Model], *, cached_share: float = 0.0) -> TokenCost:
         """Return what was learned, for the models of a catalog and at its prices; looked up by the id of the model."""
         made = TokenCost(models, reader=self._reader, cached_share=cached_share)
-        known = [model for model in made.models_ if model in self.models_]
-        theirs, ours = ([where.index(model) for model in known] for where in (self.models_, made.models_))
-        made._bills = _filled(len(models), ours, Bills(*(each[theirs] for each in self._bills)))
+        theirs, ours = _shared(self.models_, made.models_)
         made._tokens = self._tokens
-        return made
+        return made._learn(Bills(*(each[theirs] for each in self._bills)).within(len(models), ours))
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Predict USD, shape (n_queries, n_models)."""
-        prices, bills = self._prices, self._bills
+        rates = self._rates
         asked = np.array([query.input_tokens for query in queries], dtype=np.float64)[:, None]
-        counted = (asked + bills.preamble_tokens) * bills.input_rate
-        inputs = np.where(np.isnan(counted), (asked + prices.preamble_tokens) * prices.samples, counted)
-        output_usd = _first(prices.output_usd, bills.output_usd)
-        inputs_usd = inputs * _first(prices.input_usd, bills.input_usd)
-        listed = inputs_usd + prices.output_tokens * prices.output_usd
-        fallback = _first(bills.mean_usd, listed)
+        uncounted = asked * rates.uncounted_asked_usd + rates.uncounted_usd
         if self._tokens is None:
-            return Prediction(mean=fallback)
-        return Prediction(mean=_first(inputs_usd + self._output_tokens(queries, self._tokens) * output_usd, fallback))
+            return Prediction(mean=uncounted)
+        counted = asked * rates.asked_usd + rates.fixed_usd + self._output_tokens(queries) * rates.output_usd
+        return Prediction(mean=_first(counted, uncounted))
+
+    @property
+    def follows_queries(self) -> bool:
+        """Whether the bills taught the price of what was counted of any model, so that its cost differs by query."""
+        return self._tokens is not None and not np.isnan(self._bills.output_usd).all()
 
     def state(self) -> State:
         """Return prices and bills, and the lines of `OutputTokens` once there are some."""
-        bills = {BILLS + name: values for name, values in self._bills._asdict().items()}
+        bills = {PREFIX + name: values for name, values in self._bills._asdict().items()}
         return stored(self.kind, self.models_, self._tokens, {**self._prices._asdict(), **bills})
 
     @classmethod
@@ -173,17 +164,43 @@ class TokenCost:
         made, tensors = cls(()), artifact.tensors
         made.models_ = artifact.manifest.models
         made._prices = Prices(*(tensors[name] for name in Prices._fields))
-        made._bills = Bills(*(tensors[BILLS + name] for name in Bills._fields))
         made._tokens = restored(artifact)
-        return made
+        return made._learn(Bills(*(tensors[PREFIX + name] for name in Bills._fields)))
 
-    def _output_tokens(self, queries: Sequence[Query], counted: OutputTokens) -> FloatArray:
+    def _learn(self, bills: Bills) -> Self:
+        self._bills, self._rates = bills, _rates(self._prices, bills)
+        return self
+
+    def _output_tokens(self, queries: Sequence[Query]) -> FloatArray:
         """Return predicted tokens, shape (n_queries, n_models), NaN where nothing was learned."""
+        assert self._tokens is not None
+        predicted = self._tokens.predict(queries).mean
+        if self._tokens.models_ == self.models_:
+            return predicted
         tokens = np.full((len(queries), len(self.models_)), np.nan)
-        known = [model for model in self.models_ if model in counted.models_]
-        theirs, ours = ([where.index(model) for model in known] for where in (counted.models_, self.models_))
-        tokens[:, ours] = counted.predict(queries).mean[:, theirs]
+        theirs, ours = _shared(self._tokens.models_, self.models_)
+        tokens[:, ours] = predicted[:, theirs]
         return tokens
+
+
+def _rates(prices: Prices, bills: Bills) -> Rates:
+    counted = ~np.isnan(bills.input_rate)
+    input_usd, output_usd = _first(prices.input_usd, bills.input_usd), _first(prices.output_usd, bills.output_usd)
+    asked_usd = np.where(counted, bills.input_rate, prices.samples) * input_usd
+    fixed_usd = np.where(counted, bills.preamble_tokens, prices.preamble_tokens) * asked_usd
+    return Rates(
+        asked_usd=asked_usd,
+        fixed_usd=fixed_usd,
+        output_usd=output_usd,
+        uncounted_asked_usd=np.where(np.isnan(bills.mean_usd), asked_usd, 0.0),
+        uncounted_usd=_first(bills.mean_usd, fixed_usd + prices.output_tokens * prices.output_usd),
+    )
+
+
+def _shared(theirs: Sequence[str], ours: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return the places of the models that both know, in the one and in the other."""
+    known = [model for model in ours if model in theirs]
+    return [theirs.index(model) for model in known], [ours.index(model) for model in known]
 
 
 def _price_row(model: Model, cached_share: float) -> tuple[float, ...]:
@@ -201,63 +218,6 @@ def _price_row(model: Model, cached_share: float) -> tuple[float, ...]:
 def _first(known: FloatArray, otherwise: FloatArray) -> FloatArray:
     """Return the first of two arrays that broadcast, and the other where that is unknown."""
     return np.where(np.isnan(known), otherwise, known)
-
-
-def _filled(n_models: int, columns: Sequence[int], bills: Bills) -> Bills:
-    """Return bills of `n_models` models, these in these columns and the others unknown."""
-    whole = Bills.unknown(n_models)
-    for values, part in zip(whole, bills, strict=True):
-        values[columns] = part
-    return whole
-
-
-def _bills(outcomes: Outcomes, preamble_tokens: FloatArray) -> Bills:
-    prices = np.array([implied_prices(*_calls(outcomes, column)) for column in range(len(outcomes.models))])
-    return Bills(
-        mean_usd=outcomes.mean_cost_usd(),
-        input_usd=prices.reshape(-1, 2)[:, 0],
-        output_usd=prices.reshape(-1, 2)[:, 1],
-        input_rate=_input_rates(outcomes, preamble_tokens),
-        preamble_tokens=preamble_tokens,
-    )
-
-
-def _calls(outcomes: Outcomes, column: int) -> tuple[FloatArray, FloatArray]:
-    """Return tokens, shape (n_calls, 2), input and output, and bills, shape (n_calls,), of fully known calls."""
-    if outcomes.input_tokens is None or outcomes.output_tokens is None:
-        return np.empty((0, 2)), np.empty(0)
-    tokens = np.stack([outcomes.input_tokens[:, column], outcomes.output_tokens[:, column]], axis=1)
-    bills = outcomes.cost_usd[:, column]
-    known = ~np.isnan(tokens).any(axis=1) & ~np.isnan(bills)
-    return tokens[known], bills[known]
-
-
-def implied_prices(tokens: FloatArray, bills_usd: FloatArray) -> tuple[float, float]:
-    """Return the prices in USD per input and per output token that explain the bills, neither below 0.
-
-    tokens : shape (n_calls, 2); bills_usd : shape (n_calls,). By non-negative least squares (Lawson & Hanson 1974); NaN
-    where there are fewer than `MIN_BILLS`, and where the bills' own mean explains them as well.
-    """
-    if len(bills_usd) < MIN_BILLS:
-        return math.nan, math.nan
-    prices, missed = scipy("optimize").nnls(tokens, bills_usd)
-    if not missed < np.linalg.norm(bills_usd - bills_usd.mean()):
-        return math.nan, math.nan
-    return float(prices[0]), float(prices[1])
-
-
-def _input_rates(outcomes: Outcomes, preamble_tokens: FloatArray) -> FloatArray:
-    """Return counted over estimated input tokens, shape (n_models,); NaN where none were counted.
-
-    The estimate is from bytes, whatever the model's tokenizer and template.
-    """
-    rates = np.full(len(outcomes.models), np.nan)
-    if outcomes.input_tokens is None:
-        return rates
-    asked = np.array([query.input_tokens for query in outcomes.queries], dtype=np.float64)[:, None]
-    estimated = np.where(np.isnan(outcomes.input_tokens), 0.0, asked + preamble_tokens).sum(axis=0)
-    np.divide(np.nansum(outcomes.input_tokens, axis=0), estimated, out=rates, where=estimated > 0)
-    return rates
 
 
 def _per_token_usd(model: Model) -> float:

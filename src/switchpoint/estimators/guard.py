@@ -218,7 +218,8 @@ class Watch:
         n_near = min(NEAREST, len(self._vectors))
         cosine = columns[:, : self._vectors.shape[1]] @ self._vectors.T
         nearest = cosine.argpartition(-n_near, axis=1)[:, -n_near:]
-        sums = np.add.reduce(self._near_sums.take(nearest, axis=0), axis=1)
+        # A product with ones sums rows faster than np.add.reduce.
+        sums = (np.ones((1, n_near), dtype=np.float32) @ self._near_sums.take(nearest, axis=0))[:, 0]
         difference, number = sums[:, : len(self._spread)], sums[:, len(self._spread) :]
         shrunk: FloatArray = difference / (number + NEAR_PRIOR_ROWS)
         return shrunk

@@ -12,6 +12,7 @@ from switchpoint.core.estimate import Estimates, Prediction
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Estimator, Policy
 from switchpoint.core.query import FloatArray, IntArray, Query
+from switchpoint.estimators.cost import TokenCost
 from switchpoint.estimators.length import PromptLength
 from switchpoint.evaluation.baselines import best_single, cheapest
 from switchpoint.evaluation.metrics import best_columns
@@ -39,19 +40,17 @@ class Bout:
     """A router and its baselines on the same queries.
 
     train : of the models of the test; None where nothing was trained on.
+    expected_cost_usd : of each model: a mean, shape (n_models,), of the training or else of the test; shape (n_queries,
+        n_models) where the training counted tokens.
     best : the best single model, None where nothing says which it is.
     """
 
     test: Outcomes
     train: Outcomes | None
     prediction: Prediction
+    expected_cost_usd: FloatArray
     pair: Pair | None
     best: str | None
-
-    @property
-    def expected_cost_usd(self) -> FloatArray:
-        """Mean cost of each model, of the training or else of the test; shape (n_models,)."""
-        return (self.test if self.train is None else self.train).mean_cost_usd()
 
     @property
     def seen(self) -> Estimates:
@@ -73,7 +72,9 @@ class Bout:
         games = {"router": played(test, self.choices(self.prediction))}
         if self.best is not None:
             games["best_single"] = always(test, self.best)
-        low = cheapest(test.models, self.expected_cost_usd) or (self.pair and self.pair.weak)
+        low = cheapest(test.models, np.atleast_2d(self.expected_cost_usd).mean(axis=0)) or (
+            self.pair and self.pair.weak
+        )
         if low is not None:
             games["cheapest"] = always(test, low)
         games["random"] = mixed(test)
@@ -104,6 +105,8 @@ class Bout:
             yield f"No cost is on record for {which}: what depends on it is unknown."
         elif self.train is None:
             yield "Expected costs are the mean costs of the test: there are no training outcomes to take them from."
+        if self.expected_cost_usd.ndim == 2:
+            yield "Expected costs follow each query: predicted tokens at the prices that the training bills imply."
         if self.pair is not None and view is None:
             yield f"{self.pair.strong} is not better than {self.pair.weak} here: there is no gap to recover."
         lost = int(np.isnan(games["router"].quality).sum())
@@ -143,7 +146,19 @@ def bout_of(
     for model in pair or ():
         test.column(model)
     best = best_single(known) if known is not None else (pair and pair.strong)
-    return Bout(test=test, train=known, prediction=prediction, pair=pair, best=best)
+    cost_usd = test.mean_cost_usd() if known is None else expected_cost_usd(known, test.queries)
+    return Bout(test=test, train=known, prediction=prediction, expected_cost_usd=cost_usd, pair=pair, best=best)
+
+
+def expected_cost_usd(known: Outcomes, queries: Sequence[Query]) -> FloatArray:
+    """Return what each model's answer is expected to cost, as these outcomes teach it; NaN is unknown.
+
+    The mean bills, shape (n_models,); shape (n_queries, n_models) where counted tokens explain the bills.
+    """
+    if known.output_tokens is None or known.input_tokens is None:
+        return known.mean_cost_usd()
+    cost = TokenCost.learned(known)
+    return cost.predict(queries).mean if cost.follows_queries else known.mean_cost_usd()
 
 
 def predicted(estimator: Estimator, name: str, models: Sequence[str], queries: Sequence[Query]) -> Prediction:

@@ -63,7 +63,7 @@ class OnKnownGround:
 
 
 def estimates(prediction: Prediction, outcomes: Outcomes, cost_usd: FloatArray) -> Estimates:
-    """Return what a policy sees of the queries: predicted quality, and expected costs, shape (n_models,)."""
+    """Return what a policy sees of the queries: predicted quality, and expected costs, or the mean of each model."""
     return Estimates(
         models=outcomes.models,
         quality=prediction.mean,

@@ -240,8 +240,8 @@ def _shown(value: object) -> str:
 
 def _known(outcomes: Outcomes) -> BoolArray:
     """Say of which cells anything is known, shape (n_queries, n_models)."""
-    known = (outcomes.quality, outcomes.cost_usd, *outcomes.measured().values())
-    return ~np.isnan(np.stack(known)).all(axis=0)
+    unknown: BoolArray = np.isnan(np.stack([outcomes.quality, outcomes.cost_usd, *outcomes.measured().values()])).all(0)
+    return ~unknown
 
 
 def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
@@ -262,8 +262,8 @@ def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
         told[cells] |= _known(part)
         quality[cells] = np.where(free, part.quality, quality[cells])
         cost_usd[cells] = np.where(free, part.cost_usd, cost_usd[cells])
-        for column, values in part.measured().items():
-            measured[column][cells] = np.where(free, values, measured[column][cells])
+        for column, values in measured.items():
+            values[cells] = np.where(free, part.measured().get(column, np.nan), values[cells])
         for row, query, domain in zip(place.tolist(), part.queries, part.domains, strict=True):
             if row not in queries:
                 queries[row] = query if query.id not in ids else replace(query, id=f"{part.name}/{query.id}")

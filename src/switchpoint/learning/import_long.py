@@ -45,14 +45,16 @@ class _Routed(msgspec.Struct):
     cost: float | None = None
     input_tokens: float | None = None
     output_tokens: float | None = None
+    response_time: float | None = None
 
 
 def llmrouter(source: Path) -> Iterator[Chunk]:
-    """Read LLMRouter's routing data: JSON lines of query, task_name, model_name, performance, tokens, response.
+    """Read LLMRouter's routing data: JSON lines of query, task_name, model_name, performance, tokens, seconds, text.
 
     The file's name is the split. Files of queries alone (no `model_name`) are passed over.
     """
-    names = {"text": "query", "score": "performance", "domain": "task_name", "model": "model_name", "cost_usd": "cost"}
+    names = {"text": "query", "score": "performance", "domain": "task_name", "model": "model_name"}
+    names |= {"cost_usd": "cost", "latency_s": "response_time"}
     for path in files(source, (".jsonl", ".json")):
         if source.is_dir() and "model_name" not in _first(path):
             continue
@@ -70,6 +72,7 @@ def _routed(row: _Routed, split: str | None) -> Row:
         "cost_usd": row.cost,
         "input_tokens": row.input_tokens,
         "output_tokens": row.output_tokens,
+        "latency_s": row.response_time,
         "response": row.response,
     }
 

@@ -70,6 +70,14 @@ def _learned(method: str) -> Make:
     return make
 
 
+def _encoder(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
+    from switchpoint.estimators.bert import BertFiles
+    from switchpoint.learning.encoder import Settings, fine_tune
+
+    assert train is not None
+    return fine_tune(train, BertFiles.installed(), Settings()).encoder
+
+
 def _default(train: Outcomes | None, models: Sequence[Model]) -> Estimator:
     from switchpoint.estimators.heads import TextHeads
 
@@ -138,5 +146,12 @@ ROUTERS: Mapping[str, Recipe] = {
         )
         for name, method in METHODS.items()
     },
+    "encoder": Recipe(
+        make=_encoder,
+        learns=True,
+        probabilities=True,
+        tunable=True,
+        summary="a fine-tuned sentence encoder; minutes to train, needs torch",
+    ),
 }
 """Every router that can be evaluated by name."""

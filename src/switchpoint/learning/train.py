@@ -33,7 +33,7 @@ Fit = Callable[[Outcomes], artifact.Storable]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Rehearsal:
     """What cross-validation inside the training rows says of routing.
 
     measure : what `found` is: "APGR" of two models, or "gain over the best single model" in mean quality.
@@ -60,7 +60,7 @@ class Trained:
     models: tuple[str, ...]
     mean_quality: tuple[float, ...]
     best_single: str
-    evidence: Evidence
+    rehearsal: Rehearsal
     parts: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -71,10 +71,10 @@ class Trained:
             "rows": self.rows,
             "mean_quality": dict(zip(self.models, self.mean_quality, strict=True)),
             "best_single": self.best_single,
-            "measure": self.evidence.measure,
-            "found": self.evidence.found._asdict(),
-            "nothing": self.evidence.nothing,
-            "routable": self.evidence.routable,
+            "measure": self.rehearsal.measure,
+            "found": self.rehearsal.found._asdict(),
+            "nothing": self.rehearsal.nothing,
+            "routable": self.rehearsal.routable,
             "parts": list(self.parts),
         }
 
@@ -97,10 +97,10 @@ def train_router(
     # An answer that nobody scored still says how long and how dear answers are.
     everything = read_many(folders, split, models, say, scored=False)
     outcomes = everything.take(np.flatnonzero(~np.isnan(everything.quality).all(axis=1)))
-    evidence = gather_evidence(outcomes, say, blind if router == "default" else fit)
+    rehearsal = rehearse(outcomes, say, blind if router == "default" else fit)
     say("Fitting on every row …")
     trained, parts = fit(outcomes), cost_and_latency(everything)
-    figures = {"measure": evidence.measure, **evidence.found._asdict(), "routable": evidence.routable}
+    figures = {"measure": rehearsal.measure, **rehearsal.found._asdict(), "routable": rehearsal.routable}
     lines = [{"dataset": outcomes.name, "split": split, "rows": len(outcomes)}]
     return Trained(
         digest=artifact.write(
@@ -111,13 +111,13 @@ def train_router(
         models=outcomes.models,
         mean_quality=tuple(outcomes.mean_quality().tolist()),
         best_single=best_single(outcomes),
-        evidence=evidence,
+        rehearsal=rehearsal,
         parts=tuple(parts),
     )
 
 
 def cost_and_latency(outcomes: Outcomes) -> dict[str, artifact.Storable]:
-    """Learn what answers will cost and how long they will take, as parts of an artifact; none that nothing is known of."""
+    """Learn what answers will cost and how long they will take, as parts of an artifact; none of what is unknown."""
     parts: dict[str, artifact.Storable] = {}
     if _any_known(outcomes.output_tokens):
         parts[artifact.COST] = TokenCost.learned(outcomes)
@@ -152,9 +152,9 @@ def blind(outcomes: Outcomes) -> Estimator:
     return TextHeads(prior=False).fit(outcomes)
 
 
-def gather_evidence(
+def rehearse(
     outcomes: Outcomes, say: Say = lambda text: None, fit: Callable[[Outcomes], Estimator] = blind
-) -> Evidence:
+) -> Rehearsal:
     """Predict every row by a router that was not fitted on it, and compare with what ignores the query.
 
     The constant to beat is chosen on the same training rows as the router, so that neither has seen the answer.
@@ -172,21 +172,21 @@ def gather_evidence(
     return _choice(outcomes.quality, predicted, constant)
 
 
-def _order(outcomes: Outcomes, predicted: FloatArray) -> Evidence:
+def _order(outcomes: Outcomes, predicted: FloatArray) -> Rehearsal:
     """Measure two models by APGR: how well the rows are ordered by what the stronger one adds."""
     weak, strong = np.argsort(outcomes.mean_quality(), kind="stable")
     both = ~np.isnan(outcomes.quality).any(axis=1) & ~np.isnan(predicted).any(axis=1)
     if not both.any():
-        return Evidence(measure="APGR", nothing=RANDOM_APGR, found=Interval(*[float("nan")] * 3))
+        return Rehearsal(measure="APGR", nothing=RANDOM_APGR, found=Interval(*[float("nan")] * 3))
     quality, gain = outcomes.quality[both], predicted[both, strong] - predicted[both, weak]
     ranking = Ranking(gain)
     found = intervals({"apgr": lambda w: apgr(ranking.curve(quality[:, weak], quality[:, strong], w))}, len(gain))
-    return Evidence(measure="APGR", nothing=RANDOM_APGR, found=found["apgr"])
+    return Rehearsal(measure="APGR", nothing=RANDOM_APGR, found=found["apgr"])
 
 
-def _choice(quality: FloatArray, predicted: FloatArray, constant: IntArray) -> Evidence:
+def _choice(quality: FloatArray, predicted: FloatArray, constant: IntArray) -> Rehearsal:
     """Measure many models by the quality of the one predicted to be best, against one that is always the same."""
     rows = np.arange(len(quality))
     chosen = np.where(np.isnan(predicted).any(axis=1), constant, predicted.argmax(axis=1))
     found = difference(quality[rows, chosen], quality[rows, constant])
-    return Evidence(measure="gain over the best single model", nothing=0.0, found=found)
+    return Rehearsal(measure="gain over the best single model", nothing=0.0, found=found)
