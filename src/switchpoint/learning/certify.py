@@ -14,6 +14,7 @@ from switchpoint.core.errors import ConfigError
 from switchpoint.estimators.artifact import read
 from switchpoint.evaluation import certificate as certificates
 from switchpoint.evaluation.baselines import best_single
+from switchpoint.evaluation.bout import expected_cost_usd
 from switchpoint.evaluation.certificate import TUNING_SHARE, Certificate, Promise
 from switchpoint.evaluation.replay import estimates
 from switchpoint.evaluation.report import Sheet, cells
@@ -144,7 +145,7 @@ def certify(
     tuned = outcomes.take(np.flatnonzero(tuning))
     pair = pair_of(tuned.models, tuned.mean_quality(), weak, strong)
     baseline = baseline or best_single(tuned)
-    seen = estimates(found.prediction, outcomes, tuned.mean_cost_usd())
+    seen = estimates(found.prediction, outcomes, expected_cost_usd(tuned, outcomes.queries))
     points = certificates.ladder(seen, outcomes, baseline, pair, tuning)
     return Guaranteed(
         name=router if artifact is None else Path(artifact).name,

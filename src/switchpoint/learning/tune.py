@@ -18,6 +18,7 @@ from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Estimator
 from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.evaluation.baselines import best_single
+from switchpoint.evaluation.bout import expected_cost_usd
 from switchpoint.evaluation.operating import OperatingPoint, Target, operating_point
 from switchpoint.evaluation.replay import estimates
 from switchpoint.evaluation.report import Sheet, cells
@@ -111,7 +112,7 @@ def tune(
     found = judge(data, router, artifact, split, models, weak, strong, say)
     outcomes = found.outcomes
     point = operating_point(
-        estimates(found.prediction, outcomes, outcomes.mean_cost_usd()),
+        estimates(found.prediction, outcomes, expected_cost_usd(outcomes, outcomes.queries)),
         outcomes,
         target,
         best_single=best_single(outcomes),
