@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from switchpoint.core.errors import ArtifactError, ConfigError, DataError, NotFittedError
+from switchpoint.core.errors import ArtifactError, ConfigError, DataError
 from switchpoint.core.estimate import Prediction
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import BoolArray, FloatArray, IntArray, Query
@@ -21,7 +21,7 @@ from switchpoint.estimators import artifact
 from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.calibration import Calibration, calibration_of
-from switchpoint.estimators.learned import TRUSTED
+from switchpoint.estimators.fitted import OnOutcomes, faded
 from switchpoint.estimators.logistic import sigmoid
 from switchpoint.estimators.member import shrunk_mean
 from switchpoint.estimators.novelty import Novelty
@@ -116,7 +116,7 @@ class Fitted(NamedTuple):
     mean_cost_usd: FloatArray
 
 
-class Encoder:
+class Encoder(OnOutcomes[Fitted]):
     """Predicts the quality of each model from the text of a query.
 
     scorer : the graph and its vocabulary; models : what its logits are of.
@@ -126,12 +126,12 @@ class Encoder:
     kind = "encoder"
 
     def __init__(self, scorer: Scorer, models: Sequence[str], *, calibration: str = "platt") -> None:
+        super().__init__()
         if scorer.n_models != len(models):
             raise ArtifactError(f"{GRAPH}: gives {scorer.n_models} logits for {len(models)} models. {AGAIN}")
         self.scorer, self.calibration = scorer, calibration
         self.knowledge = Bundled.load().knowledge
         self._models = tuple(models)
-        self._fit: Fitted | None = None
 
     def fit(self, outcomes: Outcomes, unseen: BoolArray | None = None) -> Self:
         """Learn what stands around the graph, which stays as it is: calibration, means, costs, and what is familiar.
@@ -155,24 +155,12 @@ class Encoder:
         )
         return self
 
-    @property
-    def models_(self) -> tuple[str, ...]:
-        """The columns of a prediction; raises NotFittedError."""
-        self._fitted()
-        return self._models
-
-    @property
-    def mean_cost_usd_(self) -> FloatArray:
-        """Mean known cost of each model's answers, shape (n_models,); NaN is unknown."""
-        return self._fitted().mean_cost_usd
-
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Predict quality, shape (n_queries, n_models), and novelty."""
         fitted = self._fitted()
         mean = sigmoid(fitted.calibration.apply(self._logits(queries)))
         novelty = fitted.novelty.of(self.knowledge.embedder.read([query.text for query in queries]))
-        doubt = np.clip((novelty - TRUSTED) / (1 - TRUSTED), 0, 1)[:, None]
-        return Prediction(mean=mean + doubt * (fitted.prior - mean), novelty=novelty)
+        return Prediction(mean=faded(mean, fitted.prior, novelty), novelty=novelty)
 
     def state(self) -> State:
         """Return everything; the embedder that is named is the one on which novelty is judged."""
@@ -214,11 +202,6 @@ class Encoder:
 
     def _logits(self, queries: Sequence[Query]) -> FloatArray:
         return self.scorer.logits([query.text for query in queries]).astype(np.float64)
-
-    def _fitted(self) -> Fitted:
-        if self._fit is None:
-            raise NotFittedError(self)
-        return self._fit
 
 
 def _fields(calibration: type[Calibration]) -> tuple[str, ...]:

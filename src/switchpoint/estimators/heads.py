@@ -14,7 +14,6 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from switchpoint.core.errors import NotFittedError
 from switchpoint.core.estimate import Prediction
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import FloatArray, Query
@@ -23,6 +22,7 @@ from switchpoint.estimators.abilities import known_ability
 from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.calibration import Platt, held_out_parts
+from switchpoint.estimators.fitted import OnOutcomes
 from switchpoint.estimators.guard import Guard, Watch
 from switchpoint.estimators.knowledge import Knowledge
 from switchpoint.estimators.linear import BOTH, fit_linear
@@ -53,7 +53,7 @@ class Fitted(NamedTuple):
     mean_cost_usd: FloatArray
 
 
-class TextHeads:
+class TextHeads(OnOutcomes[Fitted]):
     """Predicts the quality of each model from the text of a query.
 
     knowledge : embedder, anchors and kinds to build on; by default those that ship with the package.
@@ -63,10 +63,9 @@ class TextHeads:
     kind = "heads"
 
     def __init__(self, knowledge: Knowledge | None = None, *, prior: bool = True, seed: int = 0) -> None:
+        super().__init__()
         self.knowledge = Bundled.load().knowledge if knowledge is None else knowledge
         self.prior, self.seed = prior, seed
-        self._models: tuple[str, ...] = ()
-        self._fit: Fitted | None = None
 
     def fit(self, outcomes: Outcomes) -> Self:
         """Learn from outcomes; cells that were not observed are left out, and a model without any gets one half."""
@@ -89,17 +88,6 @@ class TextHeads:
             mean_cost_usd=outcomes.mean_cost_usd(),
         )
         return self._keep(outcomes.models, fitted)
-
-    @property
-    def models_(self) -> tuple[str, ...]:
-        """The columns of a prediction; raises NotFittedError."""
-        self._fitted()
-        return self._models
-
-    @property
-    def mean_cost_usd_(self) -> FloatArray:
-        """Mean known cost of each model's answers, shape (n_models,); NaN is unknown."""
-        return self._fitted().mean_cost_usd
 
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Predict quality, shape (n_queries, n_models), novelty, and what the guard holds to be proven."""
@@ -161,11 +149,6 @@ class TextHeads:
         self._matrix = np.hstack(parts)
         _, self._kinds_end, self._novelty_end, _ = np.cumsum([part.shape[1] for part in parts]).tolist()
         return self
-
-    def _fitted(self) -> Fitted:
-        if self._fit is None:
-            raise NotFittedError(self)
-        return self._fit
 
     def _members(
         self, columns: FloatArray, quality: FloatArray, domains: Kinds, weight: FloatArray, prior: FloatArray

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from switchpoint.core.errors import NotFittedError
 from switchpoint.core.estimate import Prediction
 from switchpoint.core.outcome import Outcomes, Preferences
 from switchpoint.core.query import BoolArray, FloatArray, Query
@@ -24,14 +23,12 @@ from switchpoint.estimators.battles import Battles, calibrate, compare
 from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.calibration import Calibration, calibration_of, held_out_parts
 from switchpoint.estimators.embedders import Reader, embedder_of, read_queries
+from switchpoint.estimators.fitted import OnOutcomes, faded
 from switchpoint.estimators.logistic import sigmoid
 from switchpoint.estimators.member import MEMBERS, Line, Member, joined, line_of, logit, shrunk_mean
 from switchpoint.estimators.novelty import Novelty
 from switchpoint.estimators.reading import Reading
 from switchpoint.estimators.stacking import ENSEMBLES, Ensemble, combine
-
-TRUSTED = 0.5
-"""Up to this novelty a prediction stands; from here to 1 it goes back, in a line, to the mean of each model."""
 
 METHODS: dict[str, Ensemble | Line] = {**ENSEMBLES, **MEMBERS}
 """What `Learned` can be made of."""
@@ -51,7 +48,7 @@ class Fitted(NamedTuple):
     mean_cost_usd: FloatArray
 
 
-class Learned:
+class Learned(OnOutcomes[Fitted]):
     """Predicts the quality of each model from the text of a query.
 
     method : kind of a member, or of an ensemble of them.
@@ -64,6 +61,7 @@ class Learned:
     def __init__(
         self, method: str = "average", *, reader: str = "static", calibration: str | None = None, seed: int = 0
     ) -> None:
+        super().__init__()
         self.ensemble = ENSEMBLES.get(method) or Ensemble((method,))
         self.lines = tuple(line_of(member) for member in self.ensemble.members)
         calibration = calibration or METHODS[method].calibration
@@ -71,8 +69,6 @@ class Learned:
         self.seed = seed
         self.reader: Reader = embedder_of(reader)
         self.knowledge = Bundled.load().knowledge
-        self._models: tuple[str, ...] = ()
-        self._fit: Fitted | None = None
 
     def fit(self, outcomes: Outcomes) -> Self:
         """Learn from outcomes; cells that were not observed are left out, and a model without any gets one half."""
@@ -145,17 +141,6 @@ class Learned:
         self._models = (*self._models, model)
         return self
 
-    @property
-    def models_(self) -> tuple[str, ...]:
-        """The columns of a prediction; raises NotFittedError."""
-        self._fitted()
-        return self._models
-
-    @property
-    def mean_cost_usd_(self) -> FloatArray:
-        """Mean known cost of each model's answers, shape (n_models,); NaN is unknown."""
-        return self._fitted().mean_cost_usd
-
     def predict(self, queries: Sequence[Query]) -> Prediction:
         """Predict quality, shape (n_queries, n_models), and novelty."""
         fitted = self._fitted()
@@ -168,8 +153,7 @@ class Learned:
         logits = combine(fitted.weights, np.array(heard), fitted.prior)
         novelty = fitted.novelty.of(self._ground(queries, reading))
         mean = sigmoid(fitted.calibration.apply(logits))
-        doubt = np.clip((novelty - TRUSTED) / (1 - TRUSTED), 0, 1)[:, None]
-        return Prediction(mean=mean + doubt * (fitted.prior - mean), novelty=novelty)
+        return Prediction(mean=faded(mean, fitted.prior, novelty), novelty=novelty)
 
     def state(self) -> State:
         """Return everything but the reader, of which only the name is kept."""
@@ -210,11 +194,6 @@ class Learned:
     def load(cls, folder: Path | str) -> Self:
         """Read an artifact; raises ArtifactError."""
         return cls.restore(artifact.read(folder, cls.kind))
-
-    def _fitted(self) -> Fitted:
-        if self._fit is None:
-            raise NotFittedError(self)
-        return self._fit
 
     def _read(self, queries: Sequence[Query], kinds: Sequence[str] = (), cost_usd: FloatArray | None = None) -> Reading:
         texts = tuple(query.text for query in queries)
