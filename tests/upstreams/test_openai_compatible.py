@@ -21,7 +21,7 @@ from switchpoint.upstreams.openai_compatible import OpenAICompatible
 from tests.fake_openai import LOGPROB, TEXT, FakeOpenAI, erring, failing, in_turn, sending
 from tests.upstreams.conftest import KEY, QUERY, collect, named
 
-HASTY = {"connect_timeout_s": 0.2, "first_byte_timeout_s": 0.05, "idle_timeout_s": 0.05, "total_timeout_s": 0.2}
+HASTY = {"connect_timeout_s": 0.2, "first_byte_timeout_s": 0.2, "idle_timeout_s": 0.2, "total_timeout_s": 0.6}
 LOGPROBS = Query(id="q", messages=QUERY.messages, parameters={"logprobs": True})
 
 
