@@ -8,7 +8,9 @@ import pytest
 from switchpoint.core.errors import NotFittedError
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import Query
+from switchpoint.estimators.bundled import Bundled
 from switchpoint.estimators.heads import TextHeads
+from switchpoint.estimators.logistic import sigmoid
 from tests.estimators.conftest import make_outcomes
 
 PAIR = ("mistralai/Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview")
@@ -73,12 +75,28 @@ def test_fractions_are_learned_as_fractions(outcomes: Outcomes) -> None:
     assert TextHeads().fit(halves).predict(outcomes.queries).mean == pytest.approx(0.5, abs=0.02)
 
 
-def test_the_anchors_are_remembered_when_their_outcomes_are_learned() -> None:
-    pair = make_outcomes(40, PAIR)
+def expected_by_the_anchors(n: int) -> Outcomes:
+    """Outcomes that are just what the anchors expect."""
+    pair = make_outcomes(n, PAIR)
+    logits = Bundled.load().knowledge.logits([query.text for query in pair.queries])
+    return replace(pair, quality=sigmoid(logits).astype(float))
+
+
+def test_the_anchors_are_remembered_where_they_are_right() -> None:
+    pair = expected_by_the_anchors(40)
 
     with_prior, without = (TextHeads(prior=p).fit(pair).predict(pair.queries).mean for p in (True, False))
 
-    assert not np.allclose(with_prior, without)
+    assert np.abs(with_prior - pair.quality).mean() < np.abs(without - pair.quality).mean()
+
+
+def test_the_anchors_are_given_up_where_they_are_wrong() -> None:
+    pair = expected_by_the_anchors(200)
+    contrary = replace(pair, quality=1 - pair.quality)
+
+    with_prior, without = (TextHeads(prior=p).fit(contrary).predict(pair.queries).mean for p in (True, False))
+
+    assert with_prior == pytest.approx(without)
 
 
 def test_other_models_owe_the_anchors_nothing(outcomes: Outcomes) -> None:

@@ -35,6 +35,8 @@ NEIGHBOURHOOD = 2 / 3
 """Share of the neighbourhood in the average of the two members; by cross-validation, see docs/experiments.md."""
 PRIOR_WEIGHT, SMALL_PRIOR_WEIGHT = 1.0, 0.3
 """Of the anchors' knowledge beside that of the outcomes: up to FEW_ROWS of them, and beyond."""
+PARTS = (1.0, 0.3, 0.0)
+"""Of that weight which are tried: on other traffic what was learned elsewhere may do harm."""
 
 Kinds = npt.NDArray[np.object_]
 
@@ -70,15 +72,21 @@ class TextHeads(OnOutcomes[Fitted]):
     def fit(self, outcomes: Outcomes) -> Self:
         """Learn from outcomes; cells that were not observed are left out, and a model without any gets one half."""
         columns = self.knowledge.embedder.read([query.text for query in outcomes.queries])
+        quality, domains = outcomes.quality, np.array(outcomes.domains, dtype=object)
         weight, prior = self._prior(outcomes)
-        rows, held_out = np.zeros(len(outcomes), dtype=bool), np.zeros(outcomes.quality.shape)
-        domains = np.array(outcomes.domains, dtype=object)
+        rows, own = np.zeros(len(outcomes), dtype=bool), np.zeros(quality.shape)
         for train, test in held_out_parts(len(outcomes), self.seed):
-            members = self._members(columns[train], outcomes.quality[train], domains[train], weight, prior)
-            rows, held_out[test] = rows | test, _logits(columns[test], *members)
-        linear, share, neighbourhoods = self._members(columns, outcomes.quality, domains, weight, prior)
-        # Too few rows to hold any out: nothing is known of the calibration.
-        platt = Platt.fit(held_out[rows], outcomes.quality[rows]) if rows.any() else Platt.identity(len(share))
+            rows, own[test] = (
+                rows | test,
+                _logits(columns[test], *self._members(columns[train], quality[train], domains[train])),
+            )
+        # Too few rows to hold any out: nothing is known of the calibration, nor of what the prior is worth.
+        learned = columns[rows] @ prior
+        weight = _worth(own[rows], learned, quality[rows], weight)
+        held_out = _mixed(own[rows], learned, weight)
+        platt = Platt.fit(held_out, quality[rows]) if rows.any() else Platt.identity(len(weight))
+        linear, neighbourhoods = self._members(columns, quality, domains)
+        linear, share = _mixed(linear, prior, weight), NEIGHBOURHOOD / (1 + weight)
         fitted = Fitted(
             linear=platt.fold(linear).astype(np.float32),
             share=(share * platt.slope).astype(np.float32),
@@ -150,13 +158,10 @@ class TextHeads(OnOutcomes[Fitted]):
         _, self._kinds_end, self._novelty_end, _ = np.cumsum([part.shape[1] for part in parts]).tolist()
         return self
 
-    def _members(
-        self, columns: FloatArray, quality: FloatArray, domains: Kinds, weight: FloatArray, prior: FloatArray
-    ) -> tuple[FloatArray, FloatArray, Neighbourhoods]:
-        """Fit both members and average them with the prior, which is linear like the first of them."""
+    def _members(self, columns: FloatArray, quality: FloatArray, domains: Kinds) -> tuple[FloatArray, Neighbourhoods]:
+        """Fit both members; the weights of the linear one are those of its share in the average."""
         neighbourhoods = Neighbourhoods.fit(columns, self.knowledge.embedder.dim, quality, list(domains), self.seed)
-        linear = fit_linear(columns, quality, (BOTH,)) * (1 - NEIGHBOURHOOD)
-        return (linear + prior * weight) / (1 + weight), NEIGHBOURHOOD / (1 + weight), neighbourhoods
+        return fit_linear(columns, quality, (BOTH,)) * (1 - NEIGHBOURHOOD), neighbourhoods
 
     def _prior(self, outcomes: Outcomes) -> tuple[FloatArray, FloatArray]:
         """Return the weight of the anchors' knowledge for each model, and its linear weights; 0 where it has none."""
@@ -172,6 +177,33 @@ class TextHeads(OnOutcomes[Fitted]):
         return np.where(weights.any(axis=0), size, 0.0), weights
 
 
-def _logits(columns: FloatArray, linear: FloatArray, share: FloatArray, neighbourhoods: Neighbourhoods) -> FloatArray:
-    result: FloatArray = columns @ linear + share * neighbourhoods.logits(columns @ neighbourhoods.places)
+def _logits(columns: FloatArray, linear: FloatArray, neighbourhoods: Neighbourhoods) -> FloatArray:
+    result: FloatArray = columns @ linear + NEIGHBOURHOOD * neighbourhoods.logits(columns @ neighbourhoods.places)
     return result
+
+
+def _mixed(own: FloatArray, prior: FloatArray, weight: FloatArray) -> FloatArray:
+    """Average what is own, which counts once, and the prior; their columns are the models."""
+    result: FloatArray = (own + prior * weight) / (1 + weight)
+    return result
+
+
+def _worth(own: FloatArray, prior: FloatArray, quality: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return the weight of the prior, or that part of it which predicts the rows better by more than chance.
+
+    own, prior : logits of rows that the members had not seen, shape (n_rows, n_models). weight : shape (n_models,).
+    """
+    if not weight.any() or len(own) < 2:
+        return weight
+    losses = {part: _log_loss(_mixed(own, prior, part * weight), quality) for part in PARTS}
+    best = min(losses, key=lambda part: float(losses[part].mean()))
+    saved = losses[1.0] - losses[best]
+    sure = saved.mean() > saved.std() / np.sqrt(len(saved))
+    return weight * best if sure else weight
+
+
+def _log_loss(logits: FloatArray, quality: FloatArray) -> FloatArray:
+    """Log-loss of each row after calibration, summed over the models that were observed, shape (n_rows,)."""
+    z, observed = Platt.fit(logits, quality).apply(logits), ~np.isnan(quality)
+    loss: FloatArray = np.where(observed, np.logaddexp(0, z) - np.where(observed, quality, 0.0) * z, 0.0).sum(axis=1)
+    return loss
