@@ -7,11 +7,12 @@ strict content security policy; there are no scripts.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -72,8 +73,8 @@ def means(feedback: Mapping[str, Iterable[Feedback]]) -> dict[str, dict[str, flo
     return {id: {metric: fmean(found) for metric, found in metrics.items()} for id, metrics in values.items()}
 
 
-@cache
-def _environment() -> Environment:
+def environment_of(filters: Mapping[str, Callable[..., Any]], style: str) -> Environment:
+    """Return where templates are rendered: everything escaped, and what is missing an error."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -81,9 +82,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS)
-    environment.globals["style"] = Markup(STYLE)  # ours, not a caller's: the only markup that is not escaped
+    environment.filters.update({**FILTERS, **filters})
+    environment.globals["style"] = Markup(style)  # ours, not a caller's: the only markup that is not escaped
     return environment
+
+
+@cache
+def _environment() -> Environment:
+    return environment_of({}, STYLE)
 
 
 def _render(template: str, **values: object) -> str:

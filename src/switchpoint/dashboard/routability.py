@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from switchpoint.dashboard.formats import FILTERS, UNKNOWN
-from switchpoint.dashboard.pages import STYLE, TEMPLATES
+from switchpoint.dashboard.formats import UNKNOWN
+from switchpoint.dashboard.pages import STYLE, TEMPLATES, environment_of
 from switchpoint.evaluation import plots_report as plots
 from switchpoint.evaluation.bootstrap import Interval
 from switchpoint.evaluation.routability import FEW_OF_CLASS, Routability
@@ -82,16 +82,6 @@ def _ends_by(show: Callable[[Interval], str]) -> Callable[[Interval | None], str
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown: dict[str, Callable[[Any], str]] = {"gain": gain, "part": part, "quality": quality, "dollars": dollars}
-    environment.filters.update(FILTERS)
-    environment.filters.update(shown)
-    environment.filters.update({f"{name}_ends": _ends_by(show) for name, show in shown.items()})
-    environment.globals["style"] = Markup(STYLE + (TEMPLATES / "routability.css").read_text("utf-8"))
-    return environment
+    filters = {**shown, **{f"{name}_ends": _ends_by(show) for name, show in shown.items()}}
+    return environment_of(filters, STYLE + (TEMPLATES / "routability.css").read_text("utf-8"))
