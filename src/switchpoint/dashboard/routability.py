@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
-from switchpoint.dashboard.formats import UNKNOWN
+from switchpoint.dashboard.formats import FILTERS, UNKNOWN
 from switchpoint.dashboard.pages import STYLE, TEMPLATES, environment_of
 from switchpoint.evaluation import plots_report as plots
 from switchpoint.evaluation.bootstrap import Interval
