@@ -1,6 +1,7 @@
 """Router: estimators and a policy; the contract of a strategy that chooses before generation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from switchpoint.core.decision import Accept, Call, Reason
 from switchpoint.core.errors import ConfigError, NoEligibleModel, RequestError, UnknownModel
+from switchpoint.core.estimate import Prediction
 from switchpoint.core.query import Query
 from switchpoint.routers.fixed import Fixed
 from switchpoint.routers.policies import MaxUtility, StrongIfWorth
@@ -85,6 +87,34 @@ def test_on_unknown_ground_the_default_is_called() -> None:
 def test_on_known_ground_and_without_a_default_the_estimates_are_trusted() -> None:
     assert router(novelty=0.1, default="mini").route([QUERY])[0].model == "big"
     assert router(novelty=0.9).route([QUERY])[0].model == "big"
+
+
+class Guarded(Table):
+    """A table of which only the first model's quality is proven to be what it is predicted to be."""
+
+    def predict(self, queries: Sequence[Query]) -> Prediction:
+        made = super().predict(queries)
+        return made._replace(proven=made.mean * [1.0, 0.4])
+
+
+def guarded(default: str | None) -> Router:
+    quality = Guarded(BOTH.ids, [0.4, 0.8], novelty=0.9)
+    return Router("test", BOTH, quality, Table(BOTH.ids, [0.001, 0.01]), MaxUtility(math.inf), default=default)
+
+
+def test_an_absolute_choice_is_made_on_what_is_proven_and_says_so() -> None:
+    decision = guarded(default="big").route([QUERY])[0]
+
+    # Novelty is 0.9, but the evidence has taken that into account, so the default does not step in.
+    assert (decision.model, decision.reason) == ("mini", Reason.ESTIMATED)
+    assert decision.quality == {"mini": 0.4, "big": 0.8}
+    assert decision.detail == "quality 0.40 is proven"
+
+
+def test_an_ordering_looks_at_what_is_expected() -> None:
+    decision = guarded(default=None).route([QUERY])[0]
+
+    assert (decision.model, decision.detail) == ("big", None)
 
 
 def test_the_only_eligible_model_is_said_to_be_that() -> None:

@@ -95,6 +95,7 @@ class Router:
             nothing if estimates.latency_s is None else estimates.latency_s.tolist(),
             nothing if estimates.novelty is None else estimates.novelty.tolist(),
             nothing if seen.novelty is None else (seen.novelty > self.max_novelty).tolist(),
+            nothing if seen.quality is estimates.quality else seen.quality.tolist(),
             strict=True,
         )
         return [self._decision(*row) for row in rows]
@@ -121,6 +122,7 @@ class Router:
         latency_s: list[float] | None,
         novelty: float | None,
         is_unknown: bool | None,
+        proven: list[float] | None,
     ) -> Decision:
         models = self.catalog.ids
         model, reason = models[column], self.reason
@@ -128,6 +130,11 @@ class Router:
             model, reason, propensity = self.default, Reason.NO_EVIDENCE, 1.0
         elif sum(eligible) == 1 < len(models):
             reason = Reason.ONLY_ELIGIBLE
+        chosen = models.index(model)
+        said = [
+            *(() if proven is None else [f"quality {proven[chosen]:.2f} is proven"]),
+            *(() if latency_s is None else [_wait(latency_s[chosen], self.max_latency_s)]),
+        ]
         return Decision(
             model=model,
             router=self.name,
@@ -136,7 +143,7 @@ class Router:
             quality=dict(zip(models, quality, strict=True)),
             cost_usd=dict(zip(models, cost_usd, strict=True)),
             novelty=novelty,
-            detail=None if latency_s is None else _wait(latency_s[models.index(model)], self.max_latency_s),
+            detail="; ".join(said) or None,
         )
 
 
