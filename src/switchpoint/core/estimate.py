@@ -13,7 +13,6 @@ class Prediction(NamedTuple):
     """What an estimator says about a batch of queries. A tuple, because it is made for every decision.
 
     mean : shape (n_queries, n_models); NaN is unknown.
-    std : shape (n_queries, n_models), the standard error of `mean`, where the estimator knows it.
     novelty : shape (n_queries,), in [0, 1]: how probably the query is of a kind that the training did not hold, before
         one knows how common these are; 0 is familiar ground, 0.5 undecided. None where unknown.
     proven : shape (n_queries, n_models): quality as a cautious choice takes it: `mean` for the best constant model of
@@ -22,7 +21,6 @@ class Prediction(NamedTuple):
     """
 
     mean: FloatArray
-    std: FloatArray | None = None
     novelty: FloatArray | None = None
     proven: FloatArray | None = None
 
@@ -34,7 +32,6 @@ class Estimates(NamedTuple):
     cost_usd : shape (n_queries, n_models); NaN is unknown.
     eligible : shape (n_queries, n_models).
     draw : shape (n_queries,), in [0, 1): a policy's only randomness.
-    quality_std : shape (n_queries, n_models), or None.
     latency_s : shape (n_queries, n_models), or None.
     novelty, proven : shapes (n_queries,) and (n_queries, n_models), or None; see `Prediction`.
     """
@@ -44,7 +41,6 @@ class Estimates(NamedTuple):
     cost_usd: FloatArray
     eligible: BoolArray
     draw: FloatArray
-    quality_std: FloatArray | None = None
     latency_s: FloatArray | None = None
     novelty: FloatArray | None = None
     proven: FloatArray | None = None

@@ -171,5 +171,5 @@ def predicted(estimator: Estimator, name: str, models: Sequence[str], queries: S
         )
     columns = [estimator.models_.index(model) for model in models]
     made = estimator.predict(queries)
-    std, proven = (None if part is None else part[:, columns] for part in (made.std, made.proven))
-    return Prediction(mean=made.mean[:, columns], std=std, novelty=made.novelty, proven=proven)
+    proven = None if made.proven is None else made.proven[:, columns]
+    return Prediction(mean=made.mean[:, columns], novelty=made.novelty, proven=proven)

@@ -67,7 +67,6 @@ def estimates(prediction: Prediction, outcomes: Outcomes, cost_usd: FloatArray) 
     return Estimates(
         models=outcomes.models,
         quality=prediction.mean,
-        quality_std=prediction.std,
         novelty=prediction.novelty,
         proven=prediction.proven,
         cost_usd=np.broadcast_to(cost_usd, prediction.mean.shape),

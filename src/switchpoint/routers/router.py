@@ -70,7 +70,6 @@ class Router:
         return Estimates(
             models=self.catalog.ids,
             quality=quality.mean,
-            quality_std=quality.std,
             novelty=quality.novelty,
             proven=quality.proven,
             cost_usd=self.cost.predict(queries).mean,
