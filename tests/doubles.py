@@ -56,8 +56,8 @@ def estimates(quality: Sequence[Sequence[float]], cost: Sequence[Sequence[float]
 
 def answered(model: str, score: float | None = None, text: str = "answer") -> Attempt:
     decision = Decision(model=model, router="test", reason=Reason.FIXED)
-    verdict = None if score is None else Verdict(score=score)
-    return Attempt(decision=decision, answer=Answer(text=text, body={}), verdict=verdict, latency_s=1.0)
+    verdicts = () if score is None else (Verdict(score=score, verifier="checks"),)
+    return Attempt(decision=decision, answer=Answer(text=text, body={}), verdicts=verdicts, latency_s=1.0)
 
 
 def failed(model: str, kind: str = "UpstreamTimeout", retryable: bool = True, **more: float) -> Attempt:

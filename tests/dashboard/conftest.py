@@ -23,7 +23,7 @@ CHEAP = Attempt(
         model="small", router="r", reason=Reason.FIRST_OF_CASCADE, quality={"small": 0.61, "large": 0.93}, cost_usd={}
     ),
     answer=Answer(text="Lyon", usage=Usage(input_tokens=1234, output_tokens=4), body={}),
-    verdict=Verdict(score=0.31, cost_usd=Decimal("0.00001")),
+    verdicts=(Verdict(score=0.31, cost_usd=Decimal("0.00001"), verifier="checks"),),
     cost_usd=Decimal("0.0001"),
     latency_s=0.2,
 )

@@ -10,7 +10,6 @@ import pytest
 
 from switchpoint.cascades.resilient import Resilient
 from switchpoint.cascades.threshold import ThresholdCascade
-from switchpoint.cascades.verifiers import checks, confidence
 from switchpoint.core.attempt import Verdict
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, Reason, Verify
@@ -30,6 +29,7 @@ from switchpoint.routers.fixed import Fixed
 from switchpoint.routers.policies import MaxUtility
 from switchpoint.routers.router import Router
 from switchpoint.upstreams.fake import Fake, Reply
+from switchpoint.verifiers.plain import checks, confidence
 from tests.doubles import Table, catalog
 
 MODELS = catalog("mini", "big")

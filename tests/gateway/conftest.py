@@ -12,7 +12,6 @@ import pytest
 
 from switchpoint.cascades.resilient import Resilient
 from switchpoint.cascades.threshold import ThresholdCascade
-from switchpoint.cascades.verifiers import checks
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, Reason, Step
@@ -27,6 +26,7 @@ from switchpoint.gateway.serve import serving
 from switchpoint.routers.fixed import Fixed
 from switchpoint.routers.routes import Routes
 from switchpoint.upstreams.openai_compatible import OpenAICompatible
+from switchpoint.verifiers.plain import checks
 from tests.fake_openai import BEHAVIOURS, Behaviour, FakeOpenAI, Received, answering, in_turn
 
 MAX_BODY_BYTES = 200_000

@@ -26,7 +26,7 @@ ESTIMATES: dict[str, Any] = {
 REJECTED = Attempt(
     decision=Decision(model="small", router="cheap-first", reason=Reason.FIRST_OF_CASCADE, novelty=0.2, **ESTIMATES),
     answer=Answer(text="Lyon", model="small-2026", usage=Usage(input_tokens=90, output_tokens=4), body={"id": "a"}),
-    verdict=Verdict(score=0.31, cost_usd=Decimal("0.00001")),
+    verdicts=(Verdict(score=0.31, cost_usd=Decimal("0.00001"), verifier="checks"),),
     cost_usd=Decimal("0.0001"),
     latency_s=0.2,
 )

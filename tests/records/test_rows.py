@@ -76,7 +76,7 @@ attempts = st.builds(
     decision=decisions,
     answer=st.none() | answers,
     failure=st.none() | failures,
-    verdict=st.none() | st.builds(Verdict, score=unit, cost_usd=money),
+    verdicts=st.lists(st.builds(Verdict, score=unit, cost_usd=money, verifier=words), max_size=3).map(tuple),
     cost_usd=money,
     latency_s=seconds,
     ttft_s=st.none() | seconds,

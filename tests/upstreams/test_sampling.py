@@ -10,7 +10,7 @@ from switchpoint.core.attempt import Answer
 from switchpoint.core.errors import RateLimited, UpstreamError
 from switchpoint.core.model import Usage
 from switchpoint.upstreams.fake import Fake
-from switchpoint.upstreams.sampling import Sampling, agreed, conclusion, summed
+from switchpoint.upstreams.sampling import Sampling, agreed, summed
 from switchpoint.upstreams.wire import text_answer
 from tests.upstreams.conftest import QUERY, collect, named
 
@@ -48,14 +48,6 @@ def test_the_winner_has_the_most_votes_and_is_the_earliest_such(texts: list[str]
     winner = agreed([sample(text) for text in texts]).text
 
     assert winner == max(texts, key=lambda text: (texts.count(text), -texts.index(text)))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("42", "42"), ("Reasons.\nParis. \n\n", "paris"), ("Yes!!", "yes"), ("  ", ""), ("", ""), ("3.14", "3.14")],
-)
-def test_a_conclusion_is_the_last_line_without_case_and_final_punctuation(text: str, expected: str) -> None:
-    assert conclusion(text) == expected
 
 
 async def test_the_samples_run_at_the_same_time() -> None:

@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 from switchpoint.assembly.parts import catalog_of, upstreams_of
 from switchpoint.assembly.preparations import Preparations
 from switchpoint.assembly.strategies import Strategies
-from switchpoint.cascades.verifiers import checks, confidence
 from switchpoint.config.read import load, parse
 from switchpoint.config.schema import Config
 from switchpoint.core.decision import Decision
@@ -23,6 +22,7 @@ from switchpoint.engine.engine import Engine
 from switchpoint.records.log import RecordLog
 from switchpoint.records.sinks import fan_out
 from switchpoint.records.telemetry import Metrics
+from switchpoint.verifiers.plain import checks, confidence
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

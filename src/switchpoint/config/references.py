@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from switchpoint.cascades import VERIFIERS
 from switchpoint.config.schema import BUILT_IN
 from switchpoint.core.errors import nearest
+from switchpoint.verifiers import VERIFIERS
 
 Raw = Mapping[str, Any]
 

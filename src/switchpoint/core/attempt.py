@@ -54,10 +54,14 @@ class Verdict:
     """What a verifier says of an answer: a score in [0, 1] and what finding it cost; None is unknown.
 
     A verifier that failed leaves a score of NaN: no threshold accepts it.
+    verifier : the name under which the configuration knows it; the engine writes it down.
+    detail : one short clause for a person, such as the check that failed. Never quotes the prompt or the answer.
     """
 
     score: float
     cost_usd: Decimal | None = Decimal(0)
+    verifier: str = ""
+    detail: str | None = None
 
 
 NOT_BILLED = frozenset({"RateLimited", "UpstreamRefused", "UpstreamUnreachable"})
@@ -100,7 +104,8 @@ class Attempt:
 
     answer : None if the call failed; a failed stream keeps the part that came.
     failure : None if it succeeded.
-    verdict : None until a verifier has scored the answer.
+    verdicts : of the verifiers that have scored the answer, in their order; of each name at most one.
+    partial : the answer is only the held beginning of one that is still being written.
     cost_usd : of the call, failed ones included; None is unknown.
     latency_s : from the call to the end of the answer; ttft_s to its first token, None when not streamed.
     committed : whether any of it reached the caller.
@@ -109,21 +114,36 @@ class Attempt:
     decision: Decision
     answer: Answer | None = None
     failure: Failure | None = None
-    verdict: Verdict | None = None
+    verdicts: tuple[Verdict, ...] = ()
     cost_usd: Decimal | None = None
     latency_s: float
     ttft_s: float | None = None
     committed: bool = False
+    partial: bool = False
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The latest verdict; None until a verifier has scored the answer."""
+        return self.verdicts[-1] if self.verdicts else None
+
+    def verdict_of(self, verifier: str) -> Verdict | None:
+        """Return the verdict of a verifier, or None where it has not scored the answer."""
+        return next((verdict for verdict in self.verdicts if verdict.verifier == verifier), None)
 
     @property
     def answered(self) -> bool:
         """Whether the call succeeded: a whole answer is in hand."""
-        return self.answer is not None and self.failure is None
+        return self.answer is not None and self.failure is None and not self.partial
 
     @property
     def bill_usd(self) -> Decimal | None:
         """The call and the verification of its answer; None if either is unknown."""
-        return total((self.cost_usd, Decimal(0) if self.verdict is None else self.verdict.cost_usd))
+        return total((self.cost_usd, self.verify_cost_usd))
+
+    @property
+    def verify_cost_usd(self) -> Decimal | None:
+        """What every verdict together cost; None if one is unknown."""
+        return total(verdict.cost_usd for verdict in self.verdicts)
 
 
 def total(parts: Iterable[Decimal | None]) -> Decimal | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from switchpoint.core.query import EMPTY
 
@@ -23,6 +24,10 @@ class Reason(StrEnum):
     ROUTER_FAILED = "router_failed"  # deciding failed: the default model
     FIRST_OF_CASCADE = "first_of_cascade"  # cheap first
     ESCALATED = "escalated"  # the previous answer was not good enough
+    OPINION = "opinion"  # another model's answer, to compare with those in hand
+    SWITCHED = "switched"  # the beginning of the previous answer was not good enough
+    ENSEMBLE = "ensemble"  # one of several models that always answer
+    FUSED = "fused"  # writes one answer from those in hand
     RETRIED = "retried"  # the same model again after a passing failure
     FELL_BACK = "fell_back"  # another model after a failure
 
@@ -35,6 +40,7 @@ class Decision:
     quality, cost_usd : the estimates that the choice was made from, by model; empty where none were made.
     novelty : see `switchpoint.core.estimate.Prediction`; None where unknown.
     detail : one short clause for a person, such as the rule that matched. Never quotes the prompt.
+    layer : of a layered policy, the layer that settled the query; None for a strategy without layers.
     """
 
     model: str
@@ -45,22 +51,31 @@ class Decision:
     cost_usd: Mapping[str, float] = field(default_factory=lambda: EMPTY)
     novelty: float | None = None
     detail: str | None = None
+    layer: str | None = None
 
 
 class Hold(StrEnum):
     """When the answer of a call is committed to the caller; after the first committed token nothing is re-routed."""
 
     NOTHING = "nothing"  # at once: chunks stream straight through
+    PREFIX = "prefix"  # the strategy sees the beginning first, and accepts or abandons it
     ALL = "all"  # when the strategy accepts it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Call the decision's model, after waiting `delay_s` (backoff)."""
+    """Call the decision's model, after waiting `delay_s` (backoff).
+
+    prefix_tokens : of a held prefix: about so many tokens are held before the strategy is asked again, with the
+        partial attempt as the last one. It then accepts that attempt, which streams on, or calls another model.
+    messages : sent in place of the query's, such as a request to fuse other answers; None sends the query's own.
+    """
 
     decision: Decision
     hold: Hold = Hold.NOTHING
     delay_s: float = 0.0
+    prefix_tokens: int = 0
+    messages: tuple[Mapping[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +88,7 @@ class Verify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept:
-    """Give the caller the answer of attempt number `attempt`."""
+    """Give the caller the answer of attempt number `attempt`; `reason` is kept in the record."""
 
     attempt: int
     reason: str = "answered"

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from switchpoint.core.errors import DataError, UnknownModel
 from switchpoint.core.query import FloatArray, IntArray, Query
 
-MEASURED = ("input_tokens", "output_tokens", "latency_s")
-"""What else may be known of an answer."""
+MEASURED = ("input_tokens", "output_tokens", "latency_s", "confidence")
+"""What else may be known of an answer; confidence is the geometric mean of its tokens' probabilities."""
+
+ObjectArray = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +24,9 @@ class Outcomes:
 
     quality : shape (n_queries, n_models), in [0, 1]; NaN is not observed, never zero.
     cost_usd : shape (n_queries, n_models); NaN is unknown.
-    input_tokens, output_tokens, latency_s : of the answers, shape (n_queries, n_models), NaN is unknown; None where
-        nothing is known of any.
+    input_tokens, output_tokens, latency_s, confidence : of the answers, shape (n_queries, n_models), NaN is unknown;
+        None where nothing is known of any.
+    responses : texts of the answers, None where not recorded, shape (n_queries, n_models); None where none was read.
     domains : shape (n_queries,), the subject or source of each query; may be all the same.
     name : what the outcomes are of, for reports.
     """
@@ -36,6 +40,8 @@ class Outcomes:
     input_tokens: FloatArray | None = None
     output_tokens: FloatArray | None = None
     latency_s: FloatArray | None = None
+    confidence: FloatArray | None = None
+    responses: ObjectArray | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.queries), len(self.models))
@@ -44,6 +50,10 @@ class Outcomes:
                 raise DataError(
                     f"{self.name}: {column} {values.shape} does not fit {shape[0]} queries and {shape[1]} models."
                 )
+        if self.responses is not None and self.responses.shape != shape:
+            raise DataError(
+                f"{self.name}: responses {self.responses.shape} do not fit {shape[0]} x {shape[1]} outcomes."
+            )
         if self.quality.shape != shape or self.cost_usd.shape != shape or len(self.domains) != shape[0]:
             raise DataError(
                 f"{self.name}: quality {self.quality.shape}, cost {self.cost_usd.shape} and {len(self.domains)} "
@@ -67,6 +77,7 @@ class Outcomes:
             domains=tuple(self.domains[i] for i in index),
             quality=self.quality[index],
             cost_usd=self.cost_usd[index],
+            responses=None if self.responses is None else self.responses[index],
             **{name: values[index] for name, values in self.measured().items()},
         )
 
@@ -78,6 +89,7 @@ class Outcomes:
             models=tuple(models),
             quality=self.quality[:, columns],
             cost_usd=self.cost_usd[:, columns],
+            responses=None if self.responses is None else self.responses[:, columns],
             **{name: values[:, columns] for name, values in self.measured().items()},
         )
 

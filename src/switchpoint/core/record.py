@@ -19,6 +19,7 @@ class Record:
     at : when the query came, with time zone.
     route : the name that the caller asked for; strategy : the strategy that served it.
     accepted : number of the attempt that was given to the caller, None if none was.
+    accept_reason : why it was, in the strategy's words; "deadline" or "cost limit" for the best that was in hand then.
     outcome : "answered", "failed", "refused" (by the configuration) or "cancelled" (the caller went away).
     baseline_model, baseline_cost_usd : what the same tokens would have cost at the baseline model's prices.
     decide_s : time spent deciding; latency_s : the whole trip.
@@ -46,6 +47,7 @@ class Record:
     messages: tuple[Mapping[str, Any], ...] | None = None
     preparation_usd: Decimal | None = Decimal(0)
     preparation_s: float = 0.0
+    accept_reason: str | None = None
 
     @property
     def answered_by(self) -> str | None:

@@ -47,6 +47,7 @@ class Run:
         self.decision: Decision | None = None
         self._held: dict[int, tuple[Chunk, ...]] = {}
         self._accepted: int | None = None
+        self._accept_reason: str | None = None
         self._record: Record | None = None
         self._decide_s = 0.0
         self._preparation_s = 0.0
@@ -92,8 +93,8 @@ class Run:
                             yield chunk
                 case Verify(attempt=number, verifier=verifier):
                     await self._verify(number, verifier)
-                case Accept(attempt=number):
-                    for chunk in self._accept(number):
+                case Accept(attempt=number, reason=reason):
+                    for chunk in self._accept(number, reason):
                         yield chunk
                 case GiveUp(reason=reason):
                     raise NoAnswer(reason, self.attempts)
@@ -176,18 +177,20 @@ class Run:
         """Note the verifier's verdict; one that fails, or says nothing sensible, scores NaN, which nobody accepts."""
         attempt = self._whole_attempt(number)
         assert attempt.answer is not None
-        if attempt.verdict is not None:
-            raise NoAnswer(f"the strategy {self.strategy.name!r} asked for attempt {number} to be verified twice")
+        if attempt.verdict_of(verifier) is not None:
+            again = f"attempt {number} to be verified twice by {verifier!r}"
+            raise NoAnswer(f"the strategy {self.strategy.name!r} asked for {again}")
         try:
             verdict = await self._in_time(self.engine.verifiers[verifier](self.query, attempt.answer))
         except Exception:
             verdict = Verdict(score=math.nan, cost_usd=None)
         if not 0.0 <= verdict.score <= 1.0:
             verdict = replace(verdict, score=math.nan)
-        self.attempts[number] = replace(attempt, verdict=verdict)
+        self.attempts[number] = replace(attempt, verdicts=(*attempt.verdicts, replace(verdict, verifier=verifier)))
 
-    def _accept(self, number: int) -> tuple[Chunk, ...]:
+    def _accept(self, number: int, reason: str) -> tuple[Chunk, ...]:
         attempt = self._whole_attempt(number)
+        self._accept_reason = reason
         self._accepted, self.decision = number, attempt.decision
         self.attempts[number] = replace(attempt, committed=True)
         return self._held.get(number, ())
@@ -220,6 +223,7 @@ class Run:
             messages=self.query.messages if engine.store_prompts else None,
             preparation_usd=self.query.preparation_usd,
             preparation_s=self._preparation_s,
+            accept_reason=self._accept_reason,
         )
         engine.sink(self._record)
 

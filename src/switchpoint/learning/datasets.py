@@ -50,11 +50,18 @@ class _Row:
     domain: str
 
 
-def read(folder: Folder, split: Split = "all", models: Sequence[str] | None = None, scored: bool = True) -> Outcomes:
+def read(
+    folder: Folder,
+    split: Split = "all",
+    models: Sequence[str] | None = None,
+    scored: bool = True,
+    answers: bool = False,
+) -> Outcomes:
     """Read one folder: the queries of a split on which any of the models was observed.
 
     Columns follow `models`, by default every model of the folder in order of appearance. Rows follow the file.
     scored : leave out queries of which no score is known, else only those of which nothing is.
+    answers : read the texts of the answers too, where they were recorded.
 
     Raises DataError, naming the file and up to ten rows and columns at once, for anything that breaks the schema:
     a missing file or column, a wrong type, a score outside [0, 1], a negative cost, NaN or an infinity where null is
@@ -64,8 +71,9 @@ def read(folder: Folder, split: Split = "all", models: Sequence[str] | None = No
     path = Path(folder)
     _check_split(split)
     queries = _queries(read_table(path, "queries", ("query_id", "split", "domain", "text")))
+    known = (*MEASURED, "response") if answers else MEASURED
     outcomes = _outcomes(
-        path.name, queries, read_table(path, "outcomes", ("query_id", "model", "score", "cost_usd"), MEASURED)
+        path.name, queries, read_table(path, "outcomes", ("query_id", "model", "score", "cost_usd"), known)
     )
     chosen = outcomes if models is None else outcomes.of(models)
     in_split = np.array([split in ("all", row.split) for row in queries.values()])
@@ -84,6 +92,7 @@ def read_many(
     models: Sequence[str] | None = None,
     say: Callable[[str], None] = lambda text: None,
     scored: bool = True,
+    answers: bool = False,
 ) -> Outcomes:
     """Read several folders as one: the union of their models, NaN where a model was not run.
 
@@ -94,7 +103,7 @@ def read_many(
     """
     if not folders:
         raise DataError("No dataset folder was given.")
-    parts = [read(folder, split, scored=scored) for folder in folders]
+    parts = [read(folder, split, scored=scored, answers=answers) for folder in folders]
     pooled = parts[0] if len(parts) == 1 else _pool(parts, say)
     if models is None:
         return pooled
@@ -184,6 +193,10 @@ def _outcomes(name: str, queries: Mapping[str, _Row], table: Table) -> Outcomes:
         if not np.isnan(values).all():
             measured[column] = np.full(quality.shape, np.nan)
             measured[column][rows, columns] = values
+    responses = None
+    if any(text is not None for text in table.columns.get("response", ())):
+        responses = np.full(quality.shape, None, dtype=object)
+        responses[rows, columns] = np.array(table.columns["response"], dtype=object)
     return Outcomes(
         queries=tuple(Query.of(row.text, id=query_id) for query_id, row in queries.items()),
         models=models,
@@ -191,6 +204,7 @@ def _outcomes(name: str, queries: Mapping[str, _Row], table: Table) -> Outcomes:
         cost_usd=cost_usd,
         domains=tuple(row.domain for row in queries.values()),
         name=name,
+        responses=responses,
         **measured,
     )
 
@@ -210,7 +224,7 @@ def _check_outcomes(table: Table, queries: Mapping[str, _Row]) -> None:
         seen.add((query_id, model))
     for column in MEASURED:
         for number, value in enumerate(table.columns.get(column, ()), start=1):
-            _check_number(problems, number, column, value, high=math.inf)
+            _check_number(problems, number, column, value, high=1.0 if column == "confidence" else math.inf)
     problems.check()
 
 
@@ -251,6 +265,7 @@ def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
     quality, cost_usd = np.full((2, rows, len(models)), np.nan)
     told = np.zeros(quality.shape, dtype=bool)
     known = {column for part in parts for column in part.measured()}
+    responses = np.full(quality.shape, None, dtype=object)
     measured = {column: np.full(quality.shape, np.nan) for column in MEASURED if column in known}
     queries: dict[int, Query] = {}
     domains: dict[int, str] = {}
@@ -262,6 +277,8 @@ def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
         told[cells] |= _known(part)
         quality[cells] = np.where(free, part.quality, quality[cells])
         cost_usd[cells] = np.where(free, part.cost_usd, cost_usd[cells])
+        if part.responses is not None:
+            responses[cells] = np.where(free, part.responses, responses[cells])
         for column, values in measured.items():
             values[cells] = np.where(free, part.measured().get(column, np.nan), values[cells])
         for row, query, domain in zip(place.tolist(), part.queries, part.domains, strict=True):
@@ -278,6 +295,7 @@ def _pool(parts: Sequence[Outcomes], say: Callable[[str], None]) -> Outcomes:
         cost_usd=cost_usd,
         domains=tuple(domains[row] for row in range(rows)),
         name="+".join(part.name for part in parts),
+        responses=responses if any(part.responses is not None for part in parts) else None,
         **measured,
     )
 

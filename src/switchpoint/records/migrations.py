@@ -77,7 +77,14 @@ def m004_preparation(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE records ADD COLUMN preparation_s REAL DEFAULT 0")
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_records, m002_feedback, m003_append_only, m004_preparation)
+def m005_verdicts(connection: sqlite3.Connection) -> None:
+    """Keep every verifier's verdict, the layer that decided, and why the answer was accepted."""
+    connection.execute("ALTER TABLE attempts ADD COLUMN verdicts TEXT")
+    connection.execute("ALTER TABLE attempts ADD COLUMN layer TEXT")
+    connection.execute("ALTER TABLE records ADD COLUMN accept_reason TEXT")
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_records, m002_feedback, m003_append_only, m004_preparation, m005_verdicts)
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

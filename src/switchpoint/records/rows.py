@@ -51,6 +51,7 @@ def record_row(record: Record) -> Row:
         "messages": None if record.messages is None else _json(record.messages),
         "preparation_usd": _money(record.preparation_usd),
         "preparation_s": record.preparation_s,
+        "accept_reason": record.accept_reason,
     }
 
 
@@ -93,6 +94,7 @@ def record_of(row: sqlite3.Row, attempts: Iterable[sqlite3.Row]) -> Record:
         messages=None if row["messages"] is None else tuple(json.loads(row["messages"])),
         preparation_usd=money_of(row["preparation_usd"]),
         preparation_s=_or_nan(row["preparation_s"]),
+        accept_reason=row["accept_reason"],
     )
 
 
@@ -126,7 +128,8 @@ def _attempt_row(record_id: str, number: int, attempt: Attempt, with_text: bool)
         **_answer_columns(attempt.answer, with_text),
         "cost_usd": _money(attempt.cost_usd),
         "score": None if attempt.verdict is None else attempt.verdict.score,
-        "verify_cost_usd": None if attempt.verdict is None else _money(attempt.verdict.cost_usd),
+        "verify_cost_usd": _money(attempt.verify_cost_usd) if attempt.verdicts else None,
+        "verdicts": _json([_verdict_fields(verdict) for verdict in attempt.verdicts]),
         "latency_s": attempt.latency_s,
         "ttft_s": attempt.ttft_s,
         "committed": attempt.committed,
@@ -141,6 +144,7 @@ def _decision_columns(decision: Decision) -> Row:
         "propensity": decision.propensity,
         "detail": _text(decision.detail),
         "novelty": decision.novelty,
+        "layer": decision.layer,
         "quality": _json(decision.quality),
         "estimated_cost_usd": _json(decision.cost_usd),
     }
@@ -178,7 +182,7 @@ def _attempt_of(row: sqlite3.Row) -> Attempt:
         decision=_decision_of(row),
         answer=_answer_of(row) if row["answered"] else None,
         failure=None if row["failure_kind"] is None else _failure_of(row),
-        verdict=_verdict_of(row),
+        verdicts=_verdicts_of(row),
         cost_usd=money_of(row["cost_usd"]),
         latency_s=_or_nan(row["latency_s"]),
         ttft_s=row["ttft_s"],
@@ -196,6 +200,7 @@ def _decision_of(row: sqlite3.Row) -> Decision:
         cost_usd=_estimates(row["estimated_cost_usd"]),
         novelty=row["novelty"],
         detail=row["detail"],
+        layer=row["layer"],
     )
 
 
@@ -226,10 +231,31 @@ def _answer_of(row: sqlite3.Row) -> Answer:
     )
 
 
-def _verdict_of(row: sqlite3.Row) -> Verdict | None:
+def _verdict_fields(verdict: Verdict) -> Row:
+    return {
+        "verifier": verdict.verifier,
+        "score": verdict.score,
+        "cost_usd": _money(verdict.cost_usd),
+        "detail": _text(verdict.detail),
+    }
+
+
+def _verdicts_of(row: sqlite3.Row) -> tuple[Verdict, ...]:
+    """Read the verdicts; a record that was written before each was kept has only the score of one."""
+    if row["verdicts"] is not None:
+        return tuple(_verdict_of(fields) for fields in json.loads(row["verdicts"]))
     if row["score"] is None and row["verify_cost_usd"] is None:
-        return None
-    return Verdict(score=_or_nan(row["score"]), cost_usd=money_of(row["verify_cost_usd"]))
+        return ()
+    return (Verdict(score=_or_nan(row["score"]), cost_usd=money_of(row["verify_cost_usd"])),)
+
+
+def _verdict_of(fields: Row) -> Verdict:
+    return Verdict(
+        score=_or_nan(fields["score"]),
+        cost_usd=money_of(fields["cost_usd"]),
+        verifier=fields["verifier"],
+        detail=fields["detail"],
+    )
 
 
 def _estimates(text: str) -> dict[str, float]:

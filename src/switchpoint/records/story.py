@@ -22,6 +22,10 @@ WHY: Mapping[Reason, str] = {
     Reason.ROUTER_FAILED: "deciding failed: the default",
     Reason.FIRST_OF_CASCADE: "cheap first",
     Reason.ESCALATED: "the answer before was not good enough",
+    Reason.OPINION: "for another opinion",
+    Reason.SWITCHED: "the answer before began badly",
+    Reason.ENSEMBLE: "one of several that always answer",
+    Reason.FUSED: "writes one answer from those in hand",
     Reason.RETRIED: "again after a passing failure",
     Reason.FELL_BACK: "the call before failed",
 }

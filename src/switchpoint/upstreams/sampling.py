@@ -9,20 +9,20 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from switchpoint.core.attempt import Answer, Chunk, total
+from switchpoint.core.conclusion import conclusion
 from switchpoint.core.errors import SwitchpointError
 from switchpoint.core.model import Model, Usage
 from switchpoint.core.protocols import Upstream
 from switchpoint.core.query import Query
 from switchpoint.upstreams.wire import emit, usage_body
 
-FINAL_PUNCTUATION = ".,;:!?…。！？"
-
 
 class Sampling:
     """An upstream around another: a model with one sample passes straight through.
 
-    More samples run at the same time. The majority is over `conclusion` of each text, ties go to the earliest sample
-    (self-consistency, Wang et al. 2022; differs: a rule instead of a parser for each task). The answer is the winning
+    More samples run at the same time. The majority is over the `conclusion` of each text (those without one vote
+    together), ties go to the earliest sample (self-consistency, Wang et al. 2022; differs: a rule instead of a parser
+    for each task). The answer is the winning
     sample's, its usage the sum over all samples. A failed sample does not vote, and the usage is then unknown, since
     it may have been charged; only if all fail is the first failure raised. Samples differ only as far as the model's
     parameters let them: a temperature of 0 or a fixed seed draws the same answer again.
@@ -70,15 +70,6 @@ def agreed(samples: Sequence[Answer | SwitchpointError]) -> Answer:
     answer = next(answer for answer in answers if conclusion(answer.text) == winner)
     usage = summed(answer.usage for answer in answers) if len(answers) == len(samples) else None
     return replace(answer, usage=usage, body={**answer.body, "usage": usage_body(usage)})
-
-
-def conclusion(text: str) -> str:
-    """Return what a sample votes for: its last line that is not blank, casefolded, without final punctuation.
-
-    Texts without any such line, as of bare tool calls, all vote for the same.
-    """
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip().rstrip(FINAL_PUNCTUATION + " ").casefold() if lines else ""
 
 
 def summed(usages: Iterable[Usage | None]) -> Usage | None:

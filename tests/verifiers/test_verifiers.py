@@ -5,10 +5,10 @@ from importlib import import_module
 
 import pytest
 
-from switchpoint.cascades import VERIFIERS
-from switchpoint.cascades.verifiers import checks, confidence
 from switchpoint.core.attempt import Answer
 from switchpoint.core.query import Query
+from switchpoint.verifiers import VERIFIERS
+from switchpoint.verifiers.plain import checks, confidence
 
 QUERY = Query.of("What is 2 + 2?")
 JSON_QUERY = Query(id="q", messages=QUERY.messages, parameters={"response_format": {"type": "json_object"}})
