@@ -6,7 +6,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("decision", "gateway", "records", "footprint", "frontier", "semantic", "fit", "routers")
+NAMES = ("decision", "gateway", "records", "footprint", "frontier", "semantic", "fit", "routers", "cascade")
 
 
 def main(arguments: list[str]) -> None:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from math import nan
 
 import pytest
 
-from switchpoint.core.attempt import Answer, Failure
+from switchpoint.core.attempt import Answer, Failure, Verdict
 from switchpoint.core.decision import Reason
 from switchpoint.core.errors import RequestError
 from switchpoint.core.record import Record
@@ -68,6 +69,20 @@ def test_every_model_has_a_bar_of_its_share(fill: Fill, record: Record):
     assert [value for name, value in page.attributes if name == "width"] == ["75.00", "25.00"]
 
 
+def test_escalations_and_waste_are_shown_by_route_and_overall(fill: Fill, record: Record):
+    straight = replace(record, id="rec-x", attempts=record.attempts[1:], accepted=0, route="plain")
+    text = Visible(records_page(fill(straight, n=3))).text
+
+    assert "auto 3 3 100% 44% to 100% $0.110 plain 1 1 100% 21% to 100% $0.00 all routes 4 4 100% 51% to 100%" in text
+
+
+def test_layers_are_shown_with_the_feedback_on_what_they_settled(fill: Fill, record: Record):
+    first, last = record.attempts
+    layered = replace(record, attempts=(first, replace(last, decision=replace(last.decision, layer="cascade"))))
+
+    assert "cascade 100% 1 1 helpful 0.25" in Visible(records_page(fill(layered, helpful=0.25))).text
+
+
 def test_the_latest_records_are_listed_with_their_feedback(fill: Fill):
     text = Visible(records_page(fill(n=1, helpful=0.5))).text
 
@@ -108,7 +123,9 @@ def test_the_story_of_a_query_is_told_whole(fill: Fill, record: Record):
 
     for shown in (
         "large answered",
-        "1 small 0.61 – cheap first rejected, score 0.31 $0.000110 200 ms",
+        "1 small 0.61 – cheap first rejected, score 0.31 $0.000100 200 ms",
+        "1 verdict of checks score 0.31 $0.0000100",
+        "Answer given $0.00210 Discarded drafts $0.000100 Verifying $0.0000100 Preparing $0.00",
         "2 large – – the answer before was not good enough accepted $0.00210 700 ms",
         "Cost $0.00221",
         "0.4 ms of it deciding",
@@ -117,6 +134,19 @@ def test_the_story_of_a_query_is_told_whole(fill: Fill, record: Record):
         "Not stored",
     ):
         assert shown in text
+
+
+def test_a_missing_score_an_abandoned_beginning_and_a_layer_are_told(fill: Fill, record: Record):
+    late = Verdict(score=nan, cost_usd=None, verifier="judge", detail="timed out")
+    begun = replace(record.attempts[0], partial=True, verdicts=(late,))
+    begun = replace(begun, decision=replace(begun.decision, layer="cascade"))
+    attempts = (begun, record.attempts[1])
+
+    text = Visible(record_page(fill(replace(record, attempts=attempts, accept_reason="deadline")), "rec-00")).text
+
+    assert "cascade: cheap first abandoned after its beginning, no score $0.000100" in text
+    assert "verdict of judge no score (timed out) –" in text
+    assert "accepted (deadline)" in text
 
 
 def test_what_was_said_is_shown_where_it_is_stored(fill: Fill, record: Record):
@@ -129,9 +159,12 @@ def test_what_was_said_is_shown_where_it_is_stored(fill: Fill, record: Record):
 
 
 def test_nothing_of_a_record_is_taken_for_markup(fill: Fill, record: Record):
-    decision = replace(record.attempts[0].decision, model=EVIL, router=EVIL, reason=Reason.RULE, detail=EVIL)
+    decision = replace(
+        record.attempts[0].decision, model=EVIL, router=EVIL, reason=Reason.RULE, detail=EVIL, layer=EVIL
+    )
     answer = Answer(text=EVIL, model=EVIL, finish_reason=EVIL, body={})
     broken = Failure(kind=EVIL, message=EVIL)
+    judged = Verdict(score=0.5, verifier=EVIL, detail=EVIL)
     reader = fill(
         replace(
             record,
@@ -142,8 +175,11 @@ def test_nothing_of_a_record_is_taken_for_markup(fill: Fill, record: Record):
             config=EVIL,
             artifact=EVIL,
             baseline_model=EVIL,
-            attempts=(replace(record.attempts[0], decision=decision, answer=answer, failure=broken),),
+            attempts=(
+                replace(record.attempts[0], decision=decision, answer=answer, failure=broken, verdicts=(judged,)),
+            ),
             accepted=0,
+            accept_reason=EVIL,
             tags={EVIL: EVIL},
             needs=frozenset({EVIL}),
             messages=({"role": EVIL, "content": EVIL},),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -12,7 +15,7 @@ import pytest
 
 from switchpoint.cascades.resilient import Resilient
 from switchpoint.cascades.threshold import ThresholdCascade
-from switchpoint.core.attempt import Attempt
+from switchpoint.core.attempt import Answer, Attempt, Verdict
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, Reason, Step
 from switchpoint.core.errors import NoEligibleModel, UnknownRecord
@@ -27,9 +30,10 @@ from switchpoint.routers.fixed import Fixed
 from switchpoint.routers.routes import Routes
 from switchpoint.upstreams.openai_compatible import OpenAICompatible
 from switchpoint.verifiers.plain import checks
-from tests.fake_openai import BEHAVIOURS, Behaviour, FakeOpenAI, Received, answering, in_turn
+from tests.fake_openai import BEHAVIOURS, Behaviour, Exchange, FakeOpenAI, Received, answering, failing, in_turn
 
 MAX_BODY_BYTES = 200_000
+HEARTBEAT_S = 0.04
 NO_USAGE = "no-usage"
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 USER = {"role": "user", "content": "What is 2 + 2?"}
@@ -38,12 +42,12 @@ USER = {"role": "user", "content": "What is 2 + 2?"}
 class FirstOf:
     """The first eligible model of a list, with estimates in its decision."""
 
-    def __init__(self, name: str, catalog: Catalog, *models: str) -> None:
-        self.name, self.catalog, self.models = name, catalog, models
+    def __init__(self, name: str, catalog: Catalog, *models: str, accept_reason: str = "answered") -> None:
+        self.name, self.catalog, self.models, self.accept_reason = name, catalog, models, accept_reason
 
     def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
         if attempts and attempts[-1].answered:
-            return Accept(attempt=len(attempts) - 1)
+            return Accept(attempt=len(attempts) - 1, reason=self.accept_reason)
         excluded = self.catalog.exclusions(query)
         left = [model for model in self.models if model not in excluded]
         if not left:
@@ -86,6 +90,11 @@ def routes_of(catalog: Catalog) -> Routes:
             "doomed": first_of("doomed", "acme/fails", "acme/hangs-up"),
             "busy": first_of("busy", "acme/limited"),
             "cheap-first": ThresholdCascade("cheap-first", catalog, ["acme/empty", "acme/echo"], "checks", 0.5),
+            "hurried": FirstOf("hurried", catalog, "priced", accept_reason="cost limit"),
+            "held": ThresholdCascade("held", catalog, ["acme/drips", "acme/echo"], "checks", 0.5),
+            "held-whole": ThresholdCascade("held-whole", catalog, ["acme/stalls", "acme/echo"], "checks", 0.5),
+            "unread": ThresholdCascade("unread", catalog, ["acme/ok", "acme/echo"], "endless", 0.5),
+            "slow-first": ThresholdCascade("slow-first", catalog, ["acme/slow", "acme/echo"], "checks", 0.5),
             "content": ThresholdCascade("content", catalog, ["acme/ok", "acme/echo"], "checks", 0.5),
         },
         auto="best",
@@ -105,6 +114,8 @@ class Gateway:
     upstream: FakeOpenAI
     records: list[Record]
     feedback: list[Feedback]
+    verifying: threading.Event  # the slow verifier has begun
+    abandoned: threading.Event  # and was cancelled
     client: openai.OpenAI = field(init=False)
     http: httpx2.Client = field(init=False)
 
@@ -118,18 +129,65 @@ class Gateway:
         """The last record."""
         return self.records[-1]
 
+    def forget(self) -> Gateway:
+        """Forget what happened to it."""
+        for what in (self.upstream.requests, self.upstream.disconnected, self.records, self.feedback):
+            what.clear()
+        self.verifying.clear()
+        self.abandoned.clear()
+        return self
+
     def post(self, path: str = "/v1/chat/completions", **body: object) -> httpx2.Response:
         return self.http.post(path, json=body)
 
 
+def after_a_while(behaviour: Behaviour) -> Behaviour:
+    """Say nothing for several heartbeats first."""
+
+    async def behave(exchange: Exchange) -> None:
+        await asyncio.sleep(5 * HEARTBEAT_S)
+        await behaviour(exchange)
+
+    return behave
+
+
+async def pausing(exchange: Exchange) -> None:
+    """Answer in two pieces, with several heartbeats of silence between them."""
+    await exchange.delta(content="Hel")
+    await asyncio.sleep(5 * HEARTBEAT_S)
+    await exchange.delta(content="lo")
+    await exchange.delta("stop")
+    await exchange.event("[DONE]")
+    await exchange.end()
+
+
 def more_behaviours() -> dict[str, Behaviour]:
-    return {NO_USAGE: answering(usage=None), "empty": answering("", finish="stop"), "flaky": in_turn(answering())}
+    return {
+        NO_USAGE: answering(usage=None),
+        "empty": answering("", finish="stop"),
+        "flaky": in_turn(answering()),
+        "slow": after_a_while(answering()),
+        "slow-to-fail": after_a_while(failing(500, "The server is tired.")),
+        "pauses": pausing,
+    }
 
 
-@pytest.fixture(scope="session")
-def shared_gateway() -> Iterator[Gateway]:
+@contextmanager
+def running(**options: object) -> Iterator[Gateway]:
+    """Run a gateway with these options of `create_app`."""
     records: list[Record] = []
     feedback: list[Feedback] = []
+
+    verifying, abandoned = threading.Event(), threading.Event()
+
+    async def endless(query: Query, answer: Answer) -> Verdict:
+        verifying.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            abandoned.set()
+            raise
+        return Verdict(score=1.0)
 
     def add_feedback(given: Feedback) -> None:
         if not any(record.id == given.record_id for record in records):
@@ -144,7 +202,7 @@ def shared_gateway() -> Iterator[Gateway]:
             sink=records.append,
             default_model="priced",
             baseline_model="dear",
-            verifiers={"checks": checks},
+            verifiers={"checks": checks, "endless": endless},
         )
         app = create_app(
             engine=engine,
@@ -153,22 +211,37 @@ def shared_gateway() -> Iterator[Gateway]:
             metrics=lambda: b"switchpoint_queries_total 1.0\n",
             max_body_bytes=MAX_BODY_BYTES,
             on_close=engine.close,
+            **options,
         )
         with serving(app) as url, openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
-            gateway = Gateway(url=url, upstream=upstream, records=records, feedback=feedback)
+            gateway = Gateway(url, upstream, records, feedback, verifying, abandoned)
             gateway.client = client
             with httpx2.Client(base_url=url) as gateway.http:
                 yield gateway
 
 
+@pytest.fixture(scope="session")
+def shared_gateway() -> Iterator[Gateway]:
+    with running() as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def shared_beating_gateway() -> Iterator[Gateway]:
+    with running(heartbeat_s=HEARTBEAT_S) as gateway:
+        yield gateway
+
+
 @pytest.fixture
 def gateway(shared_gateway: Gateway) -> Gateway:
     """The gateway, with nothing remembered of other tests."""
-    shared_gateway.upstream.requests.clear()
-    shared_gateway.upstream.disconnected.clear()
-    shared_gateway.records.clear()
-    shared_gateway.feedback.clear()
-    return shared_gateway
+    return shared_gateway.forget()
+
+
+@pytest.fixture
+def beating(shared_beating_gateway: Gateway) -> Gateway:
+    """A gateway whose streams are never silent for more than HEARTBEAT_S, with nothing remembered of other tests."""
+    return shared_beating_gateway.forget()
 
 
 @pytest.fixture

@@ -136,6 +136,7 @@ def test_a_caller_who_asks_is_told_the_whole_story(gateway: Gateway, how: dict):
         "cost_usd": {},
         "novelty": None,
         "detail": None,
+        "layer": None,
     }
     assert (told["cost_usd"], told["baseline_cost_usd"], told["saved_usd"]) == (0.000014, 0.00014, 0.000126)
     assert told["upstream_model"] == "ok"
@@ -188,3 +189,24 @@ def test_half_a_surrogate_pair_in_a_text_does_no_harm(gateway: Gateway):
     response = gateway.http.post("/v1/chat/completions", content=body)
 
     assert response.json()["choices"][0]["message"]["content"] == "cut \ufffd"
+
+
+def test_an_answer_that_was_taken_before_all_was_tried_is_marked(gateway: Gateway):
+    response = gateway.post(model="hurried", messages=[USER], switchpoint={"explain": True})
+
+    assert response.headers["x-switchpoint-accept-reason"] == "cost-limit"
+    assert response.json()["switchpoint"]["accept_reason"] == "cost limit"
+
+
+@pytest.mark.parametrize("route", ["best", "content", "cheap-first"])
+def test_an_answer_that_the_strategy_chose_is_not(gateway: Gateway, route: str):
+    assert "x-switchpoint-accept-reason" not in gateway.post(model=route, messages=[USER]).headers
+
+
+def test_the_story_tells_every_verdict_on_every_answer(gateway: Gateway):
+    told = gateway.post(model="cheap-first", messages=[USER], switchpoint={"explain": True}).json()["switchpoint"]
+
+    draft, given = told["attempts"]
+    assert [(verdict["verifier"], verdict["score"]) for verdict in draft["verdicts"]] == [("checks", 0.0)]
+    assert set(draft["verdicts"][0]) == {"verifier", "score", "cost_usd", "detail"}
+    assert (given["verdicts"], given["layer"], given["partial"]) == ([], None, False)

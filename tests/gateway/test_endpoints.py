@@ -5,7 +5,20 @@ import pytest
 
 from tests.gateway.conftest import USER, WEATHER, Gateway
 
-ROUTES = ["auto", "best", "sturdy", "doomed", "busy", "cheap-first", "content"]
+ROUTES = [
+    "auto",
+    "best",
+    "sturdy",
+    "doomed",
+    "busy",
+    "cheap-first",
+    "hurried",
+    "held",
+    "held-whole",
+    "unread",
+    "slow-first",
+    "content",
+]
 
 
 def test_routes_are_listed_first_then_models(client: openai.OpenAI):

@@ -13,7 +13,7 @@ from switchpoint.gateway.errors import code
 from switchpoint.gateway.listing import FACTS
 from switchpoint.gateway.options import HEADERS, Options
 from switchpoint.gateway.serve import GRACE_S
-from switchpoint.gateway.telling import SCHEMA_VERSION
+from switchpoint.gateway.telling import CUT_SHORT, SCHEMA_VERSION
 from tests.gateway.conftest import USER, Gateway
 from tests.gateway.test_serve import app_of
 
@@ -60,9 +60,13 @@ def test_every_option_is_on_the_page_with_its_header():
 def test_the_headers_of_a_response_are_those_of_the_page(gateway: Gateway):
     response = gateway.post(messages=[USER])
 
-    told = {name for name in response.headers if name.startswith("x-")}
+    told = {name for name in response.headers if name.startswith("x-")} | {"x-switchpoint-accept-reason"}
     assert {name for name in names([row[0] for row in rows("What is told of the decision")]) if "-" in name} == told
     assert response.headers["x-switchpoint-version"] == SCHEMA_VERSION.decode()
+
+
+def test_every_reason_that_a_header_tells_is_on_the_page():
+    assert all(f"`{reason.replace(' ', '-')}`" in PAGE for reason in CUT_SHORT)
 
 
 def test_the_story_has_the_fields_of_the_page(gateway: Gateway):

@@ -6,7 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from tests.gateway.conftest import MAX_BODY_BYTES, USER, Gateway
+from tests.gateway.test_streams import wait_for
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
 BODY = json.dumps({"model": "acme/ok", "messages": [USER]}).encode()
@@ -84,3 +87,33 @@ def test_requests_sent_ahead_of_their_answers_are_all_answered(gateway: Gateway)
             seen += data
 
     assert seen.count(b"HTTP/1.1 200 OK") == 3
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_caller_who_vanishes_while_an_answer_is_held_ends_the_call_within_a_second(gateway: Gateway, stream: bool):
+    model = "held" if stream else "held-whole"
+    with connected(gateway) as connection:
+        connection.sendall(asking(model, stream))
+        assert wait_for(lambda: gateway.upstream.requests)
+
+    assert gateway.upstream.disconnected.wait(1.0)
+    assert wait_for(lambda: gateway.records)
+    assert (gateway.record.outcome, len(gateway.record.attempts)) == ("cancelled", 1)
+    assert not gateway.record.attempts[0].committed
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_caller_who_vanishes_while_an_answer_is_verified_ends_the_verifying(gateway: Gateway, stream: bool):
+    with connected(gateway) as connection:
+        connection.sendall(asking("unread", stream))
+        assert gateway.verifying.wait(1.0)
+
+    assert gateway.abandoned.wait(1.0)
+    assert wait_for(lambda: gateway.records)
+    assert gateway.record.outcome == "cancelled"
+    assert [sent.model for sent in gateway.upstream.requests] == ["ok"]  # nothing was called after it
+
+
+def asking(model: str, stream: bool) -> bytes:
+    body = json.dumps({"model": model, "messages": [USER], "stream": stream}).encode()
+    return HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body

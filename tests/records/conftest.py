@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -78,6 +79,43 @@ FULL = Record(
 def full() -> Record:
     """Cheap first: rejected, then a failure, then accepted; with its prompt."""
     return FULL
+
+
+def in_layer(attempt: Attempt, layer: str, **changes: Any) -> Attempt:
+    return replace(attempt, **{"decision": replace(attempt.decision, layer=layer), **changes})
+
+
+ABANDONED = Attempt(
+    decision=Decision(model="mini", router="layers", reason=Reason.SEMANTIC, detail="like 'weather'", layer="semantic"),
+    answer=Answer(text="Ly", body={}),
+    verdicts=(Verdict(score=0.12, cost_usd=Decimal("0.00002"), verifier="confidence", detail="8 tokens"),),
+    latency_s=0.1,
+    partial=True,
+)
+LAYERED = replace(
+    FULL,
+    id="rec-layered",
+    attempts=(
+        ABANDONED,
+        in_layer(
+            REJECTED,
+            "cascade",
+            verdicts=(
+                Verdict(score=0.9, verifier="checks"),
+                Verdict(score=math.nan, cost_usd=Decimal("0.0003"), verifier="judge", detail="timed out"),
+            ),
+        ),
+        in_layer(ACCEPTED, "cascade"),
+    ),
+    accept_reason="deadline",
+    messages=None,
+)
+
+
+@pytest.fixture
+def layered() -> Record:
+    """A beginning abandoned by one layer, at an unknown cost; then a draft discarded by another, which answered."""
+    return LAYERED
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from switchpoint.core.record import Feedback, Record
 from switchpoint.records.log import RecordLog
 from switchpoint.records.migrations import MIGRATIONS, m001_records, migrate
 from switchpoint.records.reader import RecordReader
-from switchpoint.records.rows import attempt_rows, record_row
+from switchpoint.records.rows import Row, attempt_rows, record_row
 from switchpoint.records.store import insertion
 
 
@@ -27,6 +28,19 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 def applied(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in connection.execute("SELECT name FROM migrations ORDER BY rowid")]
+
+
+def as_of(connection: sqlite3.Connection, table: str, row: Row) -> Row:
+    """Return what of a row the database of that day had columns for."""
+    columns = {column[1] for column in connection.execute(f"PRAGMA table_info({table})")}
+    return {name: value for name, value in row.items() if name in columns}
+
+
+def unnamed_verifiers(record: Record) -> Record:
+    """Return the record with its verdicts as they were kept before each verifier had a name."""
+    verdicts = [tuple(replace(verdict, verifier="") for verdict in attempt.verdicts) for attempt in record.attempts]
+    attempts = tuple(replace(attempt, verdicts=v) for attempt, v in zip(record.attempts, verdicts, strict=True))
+    return replace(record, attempts=attempts)
 
 
 def m900_extra(connection: sqlite3.Connection) -> None:
@@ -56,15 +70,15 @@ def test_a_database_of_the_first_version_is_upgraded_without_loss(
     connection: sqlite3.Connection, tmp_path: Path, full: Record
 ):
     migrate(connection, [m001_records])
-    row_then = {name: value for name, value in record_row(full).items() if not name.startswith("preparation_")}
-    for table, rows in {"records": [row_then], "attempts": attempt_rows(full)}.items():
+    for table, rows in {"records": [record_row(full)], "attempts": attempt_rows(full)}.items():
         for row in rows:
-            connection.execute(insertion(table, row), row)
+            then = as_of(connection, table, row)
+            connection.execute(insertion(table, then), then)
 
     with RecordLog(tmp_path / "log.sqlite") as log:
         log.add_feedback(Feedback(record_id="rec-0", at=datetime.now(UTC), metric="m", value=1.0, source="s"))
 
-    assert RecordReader(log.path).get("rec-0") == full
+    assert RecordReader(log.path).get("rec-0") == unnamed_verifiers(full)
     assert log.dropped == 0
     assert len(RecordReader(log.path).feedback()) == 1
 

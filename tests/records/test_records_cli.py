@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def test_the_totals_are_shown_by_model_and_overall(run: Run):
         assert shown in output
 
 
+def test_escalations_are_shown_with_an_interval_and_waste(run: Run):
+    output = run("records", "--summary")
+
+    assert re.search(r"auto +│ +3 │ +3 │ 100.0% \(43.9% to 100.0%\) │ +0\.\d{6}", output)
+    assert "layer" not in output
+
+
+def test_layers_are_shown_where_there_are_any(run: Run, log: RecordLog, layered: Record):
+    log(layered)
+    log.flush()
+
+    assert re.search(r"cascade │ +1 │ +100%", run("records", "--summary"))
+
+
 def test_the_totals_are_also_data(run: Run):
     found = json.loads(run("records", "--summary", "--json"))
 
@@ -78,12 +93,36 @@ def test_a_record_is_explained_in_one_table(run: Run):
         assert shown in output
 
 
+def test_every_verdict_has_a_row_with_its_cost(run: Run, log: RecordLog, layered: Record):
+    log(layered)
+    log.flush()
+    output = re.sub(r" +", " ", run("explain", "rec-layered"))
+
+    for verifier, said, cost in (
+        ("confidence", "score 0.12 (8 tokens)", "0.000020"),
+        ("checks", "score 0.90", "0.000000"),
+        ("judge", "no score (timed out)", "0.000300"),
+    ):
+        assert re.search(rf"{verifier} [^\n]* verdict │ {re.escape(said)} │ {cost}", output)
+
+
+def test_the_bill_is_split_and_an_unknown_part_is_called_so(run: Run, log: RecordLog, layered: Record):
+    log(layered)
+    log.flush()
+
+    assert "answer given 0.002100, discarded drafts 0.000100, verifying 0.000010, preparing 0.000000" in run(
+        "explain", "rec-0"
+    )
+    assert "discarded drafts unknown, verifying 0.000320" in run("explain", "rec-layered")
+
+
 def test_an_explanation_is_also_data(run: Run):
     found = json.loads(run("explain", "rec-0", "--json"))
 
     assert [attempt["decision"]["model"] for attempt in found["attempts"]] == ["small", "huge", "large"]
     assert [line["result"] for line in found["story"]] == ["rejected, score 0.31", "RateLimited 429", "accepted"]
     assert (found["saved_usd"], found["feedback"]) == ("0.00779", [])
+    assert (found["wasted_usd"], found["escalated"], found["bill"]["given_usd"]) == ("0.00011", True, "0.0021")
 
 
 def test_an_ambiguous_id_is_refused(run: Run):

@@ -9,9 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from switchpoint.core.record import Record
 from switchpoint.records.log import RecordLog
+from switchpoint.records.telemetry import Metrics
 
 PAGE = (Path(__file__).parents[2] / "docs" / "records.md").read_text("utf-8")
 TABLES = ("records", "attempts", "feedback")
@@ -70,3 +72,14 @@ def test_the_snippet_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[
     exec(compile(snippet, "docs/records.md", "exec"), {})
 
     assert capsys.readouterr().out.split() == re.findall(r"print\(.*\)  # (.*)", snippet)
+
+
+def test_every_metric_is_on_the_page_and_no_other():
+    registry = CollectorRegistry()
+    Metrics(registry)
+
+    section = PAGE.split("\n## Metrics\n")[1].split("\n## ")[0]
+    listed = {name for line in section.splitlines() for name in re.findall(r"`(\w+)`", line.split(" | ")[0])}
+    kinds = {"counter": "_total", "gauge": "", "histogram": ""}
+    made = {family.name.removeprefix("switchpoint_") + kinds[family.type] for family in registry.collect()}
+    assert listed - {"switchpoint_", "other"} == made

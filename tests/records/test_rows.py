@@ -50,6 +50,7 @@ decisions = st.builds(
     cost_usd=st.dictionaries(words, seconds),
     novelty=st.none() | unit,
     detail=st.none() | words,
+    layer=st.none() | words,
 )
 usages = st.builds(Usage, input_tokens=tokens, cached_input_tokens=tokens, output_tokens=tokens, cost_usd=money).filter(
     lambda usage: usage != Usage()
@@ -71,16 +72,18 @@ failures = st.builds(
     retryable=st.booleans(),
     retry_after_s=st.none() | seconds,
 )
+verdicts = st.builds(Verdict, score=unit, cost_usd=money, verifier=words, detail=st.none() | words)
 attempts = st.builds(
     Attempt,
     decision=decisions,
     answer=st.none() | answers,
     failure=st.none() | failures,
-    verdicts=st.lists(st.builds(Verdict, score=unit, cost_usd=money, verifier=words), max_size=3).map(tuple),
+    verdicts=st.lists(verdicts, max_size=3).map(tuple),
     cost_usd=money,
     latency_s=seconds,
     ttft_s=st.none() | seconds,
     committed=st.booleans(),
+    partial=st.booleans(),
 )
 zones = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 records = st.builds(
@@ -104,6 +107,7 @@ records = st.builds(
     config=st.none() | words,
     artifact=st.none() | words,
     messages=st.lists(st.dictionaries(words, words, max_size=2), max_size=2).map(tuple),
+    accept_reason=st.none() | words,
 )
 
 

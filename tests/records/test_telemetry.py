@@ -44,6 +44,9 @@ def metrics(registry: CollectorRegistry) -> Metrics:
         ("saved_usd", {}, 0.00779),
         ("baseline_cost_usd_total", {}, 0.01),
         ("records_dropped", {}, 0),
+        ("verdicts_total", {"verifier": "checks", "outcome": "scored"}, 1),
+        ("escalations_total", {"route": "auto"}, 1),
+        ("wasted_usd_total", {"route": "auto"}, 0.00011),
     ],
 )
 def test_a_record_is_counted(
@@ -69,6 +72,30 @@ def test_a_call_of_unknown_cost_is_counted_as_such(metrics: Metrics, registry: C
     assert registry.get_sample_value("switchpoint_unpriced_attempts_total", {"model": "large"}) == 1
     assert registry.get_sample_value("switchpoint_cost_usd_total", {"model": "large"}) is None
     assert registry.get_sample_value("switchpoint_saved_usd") == 0
+
+
+def test_a_layered_query_is_counted_for_the_layer_that_settled_it(
+    metrics: Metrics, registry: CollectorRegistry, layered: Record
+):
+    metrics(layered)
+
+    assert registry.get_sample_value("switchpoint_layer_queries_total", {"route": "auto", "layer": "cascade"}) == 1
+    assert registry.get_sample_value("switchpoint_layer_queries_total", {"route": "auto", "layer": "semantic"}) is None
+
+
+def test_a_verifier_that_gave_no_score_is_counted_as_failed(
+    metrics: Metrics, registry: CollectorRegistry, layered: Record
+):
+    metrics(layered)
+
+    assert registry.get_sample_value("switchpoint_verdicts_total", {"verifier": "judge", "outcome": "failed"}) == 1
+    assert registry.get_sample_value("switchpoint_attempts_total", {"model": "mini", "outcome": "abandoned"}) == 1
+
+
+def test_a_waste_that_is_unknown_is_not_counted(metrics: Metrics, registry: CollectorRegistry, layered: Record):
+    metrics(layered)
+
+    assert registry.get_sample_value("switchpoint_wasted_usd_total", {"route": "auto"}) is None
 
 
 def test_savings_fall_where_routing_cost_more(metrics: Metrics, registry: CollectorRegistry, make: Make):

@@ -45,6 +45,7 @@ def _model(config: Config, id: str, section: ModelSection) -> Model:
         can=None if section.can is None else frozenset(section.can),
         tier=section.tier,
         output_tokens=section.output_tokens,
+        max_output_tokens=section.max_output_tokens,
     )
 
 

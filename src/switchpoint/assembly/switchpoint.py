@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from switchpoint.assembly.parts import catalog_of, upstreams_of
 from switchpoint.assembly.preparations import Preparations
 from switchpoint.assembly.strategies import Strategies
+from switchpoint.assembly.verifiers import Verifiers
 from switchpoint.config.read import load, parse
 from switchpoint.config.schema import Config
 from switchpoint.core.decision import Decision
@@ -22,7 +23,6 @@ from switchpoint.engine.engine import Engine
 from switchpoint.records.log import RecordLog
 from switchpoint.records.sinks import fan_out
 from switchpoint.records.telemetry import Metrics
-from switchpoint.verifiers.plain import checks, confidence
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -51,13 +51,14 @@ class Switchpoint:
         self.log = RecordLog(config.records.path) if config.records.enabled else None
         upstreams = upstreams_of(config)
         self._preparations = Preparations(config, self.catalog, upstreams)
+        self._verifiers = Verifiers(config, self.catalog, upstreams)
         self.engine = Engine(
             catalog=self.catalog,
             upstreams=upstreams,
             preparations=self._preparations.by_strategy,
             sink=fan_out(*([] if self.log is None else [self.log]), self.metrics, strategies.budgets),
             default_model=strategies.default,
-            verifiers={"checks": checks, "confidence": confidence},
+            verifiers=self._verifiers.by_name,
             baseline_model=config.engine.baseline_model or strategies.default,
             config=config.digest(),
             artifact=self.evidence.digest(),
@@ -101,6 +102,7 @@ class Switchpoint:
             metrics=self.metrics.render,
             extra_routes=[] if self.log is None else routes(RecordReader(self.log.path)),
             max_body_bytes=int(self.config.gateway.max_body_mb * 1_000_000),
+            heartbeat_s=self.config.gateway.heartbeat_s,
             on_close=self._disconnect,
         )
 
@@ -117,6 +119,7 @@ class Switchpoint:
     async def _disconnect(self) -> None:
         await self.engine.close()
         await self._preparations.close()
+        await self._verifiers.close()
 
     def _add_feedback(self, feedback: Feedback) -> None:
         if self.log is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from switchpoint.cli.output import print_json, print_table
 from switchpoint.cli.records import DATABASE, plain, usd
 from switchpoint.core.record import Record
 from switchpoint.records.reader import RecordReader
-from switchpoint.records.story import Line, story
+from switchpoint.records.story import Line, bill, said, story
 
 COLUMNS = ("model", "quality, expected", "cost, expected", "call", "why", "what became of it", "cost USD", "seconds")
 
@@ -21,22 +22,31 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     db: Annotated[Path, typer.Option(help="The record log.")] = DATABASE,
 ) -> None:
-    """Explain one decision: what was expected of each model, which was called, why, and what it cost."""
+    """Explain one decision: what was expected of each model, which was called, why, and every cost."""
     reader = RecordReader(db)
     record = reader.get(id)
     if json:
         print_json(
-            {**plain(record), "story": story(record), "feedback": reader.feedback([record.id]).get(record.id, ())}
+            {
+                **plain(record),
+                "story": story(record),
+                "bill": bill(record)._asdict(),
+                "feedback": reader.feedback([record.id]).get(record.id, ()),
+            }
         )
         return
     title = f"Record {record.id}: {record.route} by {record.strategy}, {record.outcome}"
-    print_table(title, COLUMNS, map(_row, story(record)), caption=_bill(record))
+    rows = (row for line in story(record) for row in _rows(line))
+    print_table(title, COLUMNS, rows, caption=_bill(record))
 
 
-def _row(line: Line) -> tuple[object, ...]:
+def _rows(line: Line) -> Iterator[tuple[object, ...]]:
+    """Yield the row of a call, and one for each verdict on its answer."""
     expected = None if line.expected_cost_usd is None else f"{line.expected_cost_usd:.6f}"
     became = (line.attempt, line.why, line.result, usd(line.cost_usd), line.latency_s)
-    return (line.model, line.quality, expected, *became)
+    yield (line.model, line.quality, expected, *became)
+    for verdict in line.verdicts:
+        yield (f"  {verdict.verifier}", "", "", line.attempt, "verdict", said(verdict), usd(verdict.cost_usd), "")
 
 
 def _bill(record: Record) -> str:
@@ -44,7 +54,19 @@ def _bill(record: Record) -> str:
     paid = "The cost is unknown" if cost is None else f"Cost {cost} USD"
     compared = "" if saved is None else f", {saved} saved: {record.baseline_model} would have cost {baseline}"
     decided = f"Decided in {record.decide_s * 1e3:.2f} ms of {record.latency_s:.2f} s."
-    return f"{paid}{compared}. {decided}{_preparation(record)}"
+    return f"{paid}{compared}.\n{_split(record)}\n{decided}{_preparation(record)}"
+
+
+def _split(record: Record) -> str:
+    """Say what the bill was for."""
+    parts = bill(record)
+    amounts = {
+        "answer given": parts.given_usd,
+        "discarded drafts": parts.discarded_usd,
+        "verifying": parts.verifying_usd,
+        "preparing": parts.preparing_usd,
+    }
+    return "Of it: " + ", ".join(f"{name} {usd(amount) or 'unknown'}" for name, amount in amounts.items()) + "."
 
 
 def _preparation(record: Record) -> str:

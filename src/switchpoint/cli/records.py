@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC
 from decimal import Decimal
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,18 @@ import typer
 
 from switchpoint.cli.output import print_json, print_table
 from switchpoint.core.record import Record
+from switchpoint.records.cascading import LayerTotals, RouteTotals
 from switchpoint.records.reader import RecordReader
 from switchpoint.records.summary import Totals
 
 DATABASE = Path("switchpoint-data/records.sqlite")
 LIST = ("id", "time (UTC)", "route", "answered by", "outcome", "calls", "cost USD", "saved USD", "seconds")
 TOTALS = ("model", "queries", "share", "cost USD", "saved USD", "seconds, p50", "p95", "failed calls", "feedback")
+ROUTES = ("route", "queries", "escalated", "share (95 %)", "wasted USD per 1,000")
+LAYERS = ("layer", "queries settled", "share", "with feedback", "feedback")
+WASTE = "Escalated: one model's answer was not enough. Wasted: discarded drafts and all verification."
+MOST_USED = 20
+"""How many routes are shown; callers make new ones by asking for thresholds."""
 
 
 def command(
@@ -42,11 +49,11 @@ def command(
 
 def plain(record: Record) -> Mapping[str, object]:
     """Return all of a record as JSON can hold it, with the figures that are computed from it; money as exact text."""
-    computed = {"answered_by": record.answered_by, "cost_usd": record.cost_usd, "saved_usd": record.saved_usd}
-    return asdict(record) | computed
+    computed = ("answered_by", "layer", "escalated", "cost_usd", "wasted_usd", "saved_usd")
+    return asdict(record) | {name: getattr(record, name) for name in computed}
 
 
-def usd(amount: Decimal | None) -> str | None:
+def usd(amount: Decimal | float | None) -> str | None:
     """Show money to the millionth of a dollar."""
     return None if amount is None else f"{amount:.6f}"
 
@@ -59,13 +66,30 @@ def _show_totals(reader: RecordReader, json: bool) -> None:
     rows: Iterable[tuple[str, Totals]] = [(t.model or "(no answer)", t) for t in found.models] + [("all", found.total)]
     unpriced = f"Without {found.total.unpriced} queries of unknown cost." if found.total.unpriced else None
     print_table("Totals by the model that answered", TOTALS, (_totals(*row) for row in rows), caption=unpriced)
+    by_route = (_route(each) for each in (*found.routes[:MOST_USED], found.escalation))
+    print_table("Escalations and waste by route", ROUTES, by_route, caption=WASTE)
+    if found.layers:
+        print_table("Totals by the layer that settled", LAYERS, map(_layer, found.layers))
 
 
 def _totals(name: str, totals: Totals) -> tuple[object, ...]:
-    feedback = ", ".join(f"{metric} {value:.2f}" for metric, value in totals.feedback.items()) or None
     money = (usd(totals.cost_usd), usd(totals.saved_usd))
     times = (totals.latency_p50_s, totals.latency_p95_s)
-    return (name, totals.queries, f"{totals.share:.0%}", *money, *times, totals.failures, feedback)
+    return (name, totals.queries, f"{totals.share:.0%}", *money, *times, totals.failures, _feedback(totals.feedback))
+
+
+def _route(totals: RouteTotals) -> tuple[object, ...]:
+    share = totals.share
+    shown = None if isnan(share.value) else f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
+    return (totals.route or "all", totals.queries, totals.escalated, shown, usd(totals.wasted_usd_per_1k))
+
+
+def _layer(totals: LayerTotals) -> tuple[object, ...]:
+    return (totals.layer, totals.queries, f"{totals.share:.0%}", totals.rated, _feedback(totals.feedback))
+
+
+def _feedback(means: Mapping[str, float]) -> str | None:
+    return ", ".join(f"{metric} {value:.2f}" for metric, value in means.items()) or None
 
 
 def _line(record: Record) -> tuple[object, ...]:

@@ -62,7 +62,12 @@ def _with_paths(config: Config, base: Path) -> Config:
         else r
         for name, r in config.routers.items()
     }
-    return config.model_copy(update={"records": records, "upstreams": upstreams, "routers": routers})
+    verifiers = {
+        name: v.model_copy(update={key: (base / getattr(v, key)).absolute() for key in PATHS & v.model_fields_set})
+        for name, v in config.verifiers.items()
+    }
+    changed = {"records": records, "upstreams": upstreams, "routers": routers, "verifiers": verifiers}
+    return config.model_copy(update=changed)
 
 
 def _problem(fault: Any) -> str:
@@ -77,14 +82,18 @@ def _problem(fault: Any) -> str:
     return f"{place}: {fault['msg']}.{got}"
 
 
+PATHS = frozenset({"artifact", "tests"})
+"""Keys of a verifier that name a file or a folder."""
+
 TAGS = frozenset(
     {"openai", "fake", "replay", "cheapest", "best", "random", "length", "utility", "rated", "rules", "semantic"}
+    | {"self_check", "p_true", "judge", "reward", "python", "format", "code", "learned"}
 )
 
 
 def _is_tag(key: str, keys: list[str]) -> bool:
     """Pydantic puts the kind of a router or an upstream into the place as a third key; a person did not write it."""
-    return len(keys) > 3 and keys[2] == key and key in TAGS and keys[0] in ("routers", "upstreams")
+    return len(keys) > 3 and keys[2] == key and key in TAGS and keys[0] in ("routers", "upstreams", "verifiers")
 
 
 def _fields_at(keys: list[str]) -> set[str]:

@@ -27,7 +27,11 @@ def faults_of_reference(raw: Raw) -> Iterator[str]:
         yield "models: name at least one."
     for name in sorted(_names(raw, "routers") & _names(raw, "cascades")):
         yield f"routers.{name}: a cascade has this name too. Rename one."
+    for name in sorted(_names(raw, "verifiers") & set(VERIFIERS)):
+        yield f"verifiers.{name}: a verifier of this name needs no configuration. Rename this one."
     yield from _dangling(raw)
+    yield from _rewards(raw)
+    yield from _wordless(raw)
     yield from _bad_patterns(raw)
     yield from _missing_secrets(raw)
     yield from _ways(raw)
@@ -52,8 +56,11 @@ def _references(raw: Raw) -> Iterator[tuple[str, Any, set[str]]]:
     for name, router in _items(raw, "routers"):
         yield from _router_references(f"routers.{name}", router, models, targets)
         yield f"routers.{name}.embeddings", router.get("embeddings"), _names(raw, "embeddings")
+    for name, verifier in _items(raw, "verifiers"):
+        yield f"verifiers.{name}.model", verifier.get("model"), models
+        yield f"verifiers.{name}.embeddings", verifier.get("embeddings"), _names(raw, "embeddings")
     for name, cascade in _items(raw, "cascades"):
-        yield f"cascades.{name}.verifier", cascade.get("verifier"), set(VERIFIERS)
+        yield f"cascades.{name}.verifier", cascade.get("verifier"), set(VERIFIERS) | _names(raw, "verifiers")
         for listed in _list(cascade.get("models")):
             yield f"cascades.{name}.models", listed, models
     yield "engine.default_model", _section(raw, "engine").get("default_model"), models
@@ -114,6 +121,27 @@ def _semantic_routes(raw: Raw) -> Iterator[str]:
         for route, topic in _items(router, "routes"):
             if ("use" in topic) == ("refuse" in topic):
                 yield f"routers.{name}.routes.{route}: say who answers (use) or what the caller is told (refuse)."
+
+
+def _rewards(raw: Raw) -> Iterator[str]:
+    for name, verifier in _items(raw, "verifiers"):
+        if verifier.get("kind") != "reward":
+            continue
+        wanted, other = ("embeddings", "model") if verifier.get("read") == "vector" else ("model", "embeddings")
+        if wanted not in verifier or other in verifier:
+            yield f"verifiers.{name}: a reward that is read as {verifier.get('read')!r} needs {wanted}, and no {other}."
+
+
+def _wordless(raw: Raw) -> Iterator[str]:
+    """A model whose `can` leaves logprobs out cannot say how probable a word was."""
+    for name, verifier in _items(raw, "verifiers"):
+        model = _section(_section(raw, "models"), str(verifier.get("model")))
+        by_words = verifier.get("kind") == "p_true" or verifier.get("read") == "words"
+        if by_words and "can" in model and "logprobs" not in _list(model["can"]):
+            yield (
+                f"verifiers.{name}.model: needs log-probabilities, which {verifier['model']!r} cannot give (its `can` "
+                "does not list logprobs). Name another model, or a verifier that reads words."
+            )
 
 
 def _lost_budgets(raw: Raw) -> Iterator[str]:

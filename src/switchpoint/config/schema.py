@@ -77,6 +77,7 @@ class ModelSection(Section):
     can: list[Literal["tools", "vision", "json_schema", "logprobs"]] | None = None
     tier: Literal["weak", "mid", "strong"] | None = None
     output_tokens: PositiveInt = 300
+    max_output_tokens: PositiveInt | None = None
 
 
 class Candidates(Section):
@@ -199,6 +200,89 @@ class SemanticRouter(Section):
     fitted_with: str | None = None
 
 
+class AskingVerifier(Section):
+    """What every verifier that asks a model has: the model of the catalog, and the time for one verdict."""
+
+    model: str
+    time_box_s: PositiveFloat = 8.0
+
+
+class SelfCheckVerifier(AskingVerifier):
+    """A model says several times whether an answer is right; the score is the share of yes."""
+
+    kind: Literal["self_check"]
+    samples: PositiveInt = 8
+    at_once: PositiveInt = 8
+    max_tokens: PositiveInt = 250
+    scores: Annotated[list[Share], Field(min_length=2)] | None = None
+
+
+class PTrueVerifier(AskingVerifier):
+    """A model says once whether an answer is true; the score is the probability of that word."""
+
+    kind: Literal["p_true"]
+
+
+class JudgeVerifier(AskingVerifier):
+    """A model scores an answer against a rubric."""
+
+    kind: Literal["judge"]
+    rubric: str | None = None
+    low: float = 1.0
+    high: float = 10.0
+    max_tokens: PositiveInt = 64
+
+
+class RewardVerifier(Section):
+    """A reward model; its reward is squashed into [0, 1] by a line."""
+
+    kind: Literal["reward"]
+    read: Literal["words", "number", "vector"]
+    model: str | None = None
+    embeddings: str | None = None
+    good: list[str] = ["+"]
+    bad: list[str] = ["-"]
+    field: str = "reward"
+    slope: float = 1.0
+    intercept: float = 0.0
+    time_box_s: PositiveFloat = 8.0
+
+
+class PythonVerifier(Section):
+    """A function of one's own, plain or async: of a query and an answer, to a score or a verdict."""
+
+    kind: Literal["python"]
+    function: str
+    time_box_s: PositiveFloat = 8.0
+    at_once: PositiveInt = 8
+
+
+class FormatVerifier(Section):
+    """Whether an answer has the form that is wanted: at least one of form, pattern and max_words."""
+
+    kind: Literal["format"]
+    form: Literal["letter", "number", "date", "json", "one_line"] | None = None
+    pattern: str | None = None
+    max_words: PositiveInt | None = None
+    of: Literal["whole", "conclusion"] = "whole"
+
+
+class CodeVerifier(Section):
+    """The share of a query's tests that an answer's Python passes, in a sandbox."""
+
+    kind: Literal["code"]
+    tests: Path
+    time_s: PositiveInt = 5
+    memory_mb: PositiveInt = 512
+
+
+class LearnedVerifier(Section):
+    """A verifier that was trained on outcomes."""
+
+    kind: Literal["learned"]
+    artifact: Path
+
+
 class CascadeSection(Section):
     """Cheap first; the next model where the verifier's score stays below the threshold."""
 
@@ -233,11 +317,25 @@ class GatewaySection(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     auto: str | None = None
     max_body_mb: PositiveFloat = 20.0
+    heartbeat_s: NonNegativeFloat = 10.0
 
 
 Upstream = Annotated[OpenAIUpstream | FakeUpstream | ReplayUpstream, Field(discriminator="kind")]
 Router = Annotated[
     SimpleRouter | RandomRouter | LengthRouter | UtilityRouter | RatedRouter | RulesRouter | SemanticRouter,
+    Field(discriminator="kind"),
+]
+
+
+VerifierSection = Annotated[
+    SelfCheckVerifier
+    | PTrueVerifier
+    | JudgeVerifier
+    | RewardVerifier
+    | PythonVerifier
+    | FormatVerifier
+    | CodeVerifier
+    | LearnedVerifier,
     Field(discriminator="kind"),
 ]
 
@@ -249,6 +347,7 @@ class Config(Section):
     models: dict[str, ModelSection]
     embeddings: dict[str, EmbeddingsSection] = {}
     routers: dict[str, Router] = {}
+    verifiers: dict[str, VerifierSection] = {}
     cascades: dict[str, CascadeSection] = {}
     engine: EngineSection = EngineSection()
     records: RecordsSection = RecordsSection()

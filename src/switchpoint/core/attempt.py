@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -144,6 +145,20 @@ class Attempt:
     def verify_cost_usd(self) -> Decimal | None:
         """What every verdict together cost; None if one is unknown."""
         return total(verdict.cost_usd for verdict in self.verdicts)
+
+
+def best_answered(attempts: Sequence[Attempt]) -> int | None:
+    """Return the number of the best whole answer in hand: of the highest latest score, the later one on ties.
+
+    An answer without a score, or with NaN, comes after every scored one. None where there is no answer.
+    """
+    answered = [number for number, attempt in enumerate(attempts) if attempt.answered]
+    return max(answered, key=lambda number: (_score(attempts[number]), number), default=None)
+
+
+def _score(attempt: Attempt) -> float:
+    score = math.nan if attempt.verdict is None else attempt.verdict.score
+    return -1.0 if math.isnan(score) else score
 
 
 def total(parts: Iterable[Decimal | None]) -> Decimal | None:

@@ -69,6 +69,8 @@ class Call:
     prefix_tokens : of a held prefix: about so many tokens are held before the strategy is asked again, with the
         partial attempt as the last one. It then accepts that attempt, which streams on, or calls another model.
     messages : sent in place of the query's, such as a request to fuse other answers; None sends the query's own.
+    parameters : fields of this call's request, over the query's and under the model's; such as a verifier's need of
+        log-probabilities.
     """
 
     decision: Decision
@@ -76,6 +78,7 @@ class Call:
     delay_s: float = 0.0
     prefix_tokens: int = 0
     messages: tuple[Mapping[str, Any], ...] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

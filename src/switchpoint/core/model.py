@@ -47,6 +47,7 @@ class Model:
     can : capabilities, of `CAPABILITIES`; None is unknown and excludes nothing.
     tier : stated ability, one of `TIERS`, for routers without outcomes of this model.
     output_tokens : expected length of an answer, for estimates of cost before the call.
+    max_output_tokens : the longest answer it writes, for bounds on the cost of a call; None is unknown.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Model:
     can: frozenset[str] | None = None
     tier: str | None = None
     output_tokens: int = 300
+    max_output_tokens: int | None = None
 
     def cost_usd(self, usage: Usage | None, seconds: float | None = None) -> Decimal | None:
         """Return what a call cost, or None where the usage or a price that it needs is unknown.
@@ -100,6 +102,32 @@ class Model:
         cost = self._token_cost_usd(usage)
         return None if cost is None else float(cost)
 
+    def output_limit(self, query: Query) -> int | None:
+        """Return the most tokens that one call can bring, all its samples together; None where no cap is known.
+
+        The request carries the caller's parameters and over them the model's, so the same ones count here.
+        """
+        sent = {**query.parameters, **self.parameters}
+        caps = (_count(sent.get("max_tokens")), _count(sent.get("max_completion_tokens")), self.max_output_tokens)
+        known = [cap for cap in caps if cap is not None]
+        return min(known) * (_count(sent.get("n")) or 1) * self.samples if known else None
+
+    def reserve_usd(self, query: Query, input_tokens: int) -> float | None:
+        """Return what is set aside for a call under a cost limit: the most it can cost, where that is known.
+
+        Without a cap on its answer it is the expected cost; None where a price is unknown.
+        """
+        cap = self.output_limit(query)
+        if cap is None:
+            return self.expected_cost_usd(input_tokens)
+        cost = self._token_cost_usd(Usage(input_tokens=self.input_limit(input_tokens), output_tokens=cap))
+        return None if cost is None else float(cost)
+
+    def input_limit(self, input_tokens: int) -> int:
+        """Return the tokens that one call sends, preamble and samples included, for a query of `input_tokens`."""
+        preamble = Query(id="", messages=self.preamble).input_tokens if self.preamble else 0
+        return (preamble + input_tokens) * self.samples
+
     def exclusion(self, query: Query, input_tokens: int) -> str | None:
         """Say why this model may not take the query, or None if it may; unknown limits exclude nothing."""
         if query.allow is not None and self.id not in query.allow:
@@ -109,7 +137,13 @@ class Model:
         if self.context_tokens is not None and input_tokens > self.context_tokens:
             return f"takes {self.context_tokens} tokens, the request has about {input_tokens}"
         if query.max_cost_usd is not None:
-            cost = self.expected_cost_usd(input_tokens)
+            cost = self.reserve_usd(query, input_tokens)
             if cost is not None and cost > query.max_cost_usd:
-                return f"expected to cost {cost:.6f} USD, over the limit of {query.max_cost_usd:.6f}"
+                sort = "expected to" if self.output_limit(query) is None else "may"
+                return f"{sort} cost {cost:.6f} USD, over the limit of {query.max_cost_usd:.6f}"
         return None
+
+
+def _count(value: object) -> int | None:
+    """Read a parameter that a caller sent; anything but a whole number of 0 or more says nothing."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

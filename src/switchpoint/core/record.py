@@ -9,7 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from switchpoint.core.attempt import Answer, Attempt, total
+from switchpoint.core.decision import Reason
 from switchpoint.core.query import EMPTY
+
+ESCALATIONS = frozenset({Reason.ESCALATED, Reason.SWITCHED})
+"""Reasons for a call that say that what came before was not good enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,39 @@ class Record:
     def cost_usd(self) -> Decimal | None:
         """The bill: the preparation and every attempt, verification included; None if any part is unknown."""
         return total((self.preparation_usd, *(attempt.bill_usd for attempt in self.attempts)))
+
+    @property
+    def given_usd(self) -> Decimal | None:
+        """What the call cost whose answer was given; nothing where none was, None if it is unknown."""
+        return Decimal(0) if self.accepted is None else self.attempts[self.accepted].cost_usd
+
+    @property
+    def discarded_usd(self) -> Decimal | None:
+        """What every other call cost, failed ones included; None if any is unknown."""
+        return total(attempt.cost_usd for number, attempt in enumerate(self.attempts) if number != self.accepted)
+
+    @property
+    def verify_cost_usd(self) -> Decimal | None:
+        """What every verdict cost; None if any is unknown."""
+        return total(attempt.verify_cost_usd for attempt in self.attempts)
+
+    @property
+    def wasted_usd(self) -> Decimal | None:
+        """What bought no answer for the caller: discarded drafts and all verification; None if any part is unknown."""
+        return total((self.discarded_usd, self.verify_cost_usd))
+
+    @property
+    def escalated(self) -> bool:
+        """Whether one model's answer was not enough: another was called because of it, or several answered."""
+        answered = {attempt.decision.model for attempt in self.attempts if attempt.answered}
+        return len(answered) > 1 or any(attempt.decision.reason in ESCALATIONS for attempt in self.attempts)
+
+    @property
+    def layer(self) -> str | None:
+        """The layer that settled the query: of the answer given, else of the last call; None without layers."""
+        if not self.attempts:
+            return None
+        return self.attempts[-1 if self.accepted is None else self.accepted].decision.layer
 
     @property
     def saved_usd(self) -> Decimal | None:

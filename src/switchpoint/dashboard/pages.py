@@ -21,12 +21,14 @@ from switchpoint.core.query import content_text
 from switchpoint.core.record import Feedback
 from switchpoint.dashboard.formats import FILTERS
 from switchpoint.records.reader import RecordReader
-from switchpoint.records.story import WHY, story
+from switchpoint.records.story import WHY, bill, said, story
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = (TEMPLATES / "style.css").read_text("utf-8")
 STYLE_HASH = f"sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}"
 PAGE = 50
+MOST_USED = 20
+"""How many routes the totals show; callers make new ones by asking for thresholds."""
 
 
 def records_page(reader: RecordReader, *, before: str | None = None, limit: int = PAGE) -> str:
@@ -40,6 +42,7 @@ def records_page(reader: RecordReader, *, before: str | None = None, limit: int 
         "records.html",
         summary=reader.summary() if before is None else None,
         records=records,
+        most_used=MOST_USED,
         why=WHY,
         feedback=means(reader.feedback(record.id for record in records)),
         before=before,
@@ -54,6 +57,8 @@ def record_page(reader: RecordReader, id: str) -> str:
         "record.html",
         record=record,
         lines=story(record),
+        bill=bill(record),
+        said=said,
         feedback=reader.feedback([record.id]).get(record.id, ()),
         messages=[(m.get("role", "?"), content_text(m.get("content"))) for m in record.messages or ()],
     )

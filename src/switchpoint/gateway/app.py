@@ -21,6 +21,7 @@ from switchpoint.gateway.errors import error_body, shown
 from switchpoint.gateway.telling import encode
 
 MAX_BODY_BYTES = 10_000_000
+HEARTBEAT_S = 10.0
 
 
 def create_app(
@@ -31,18 +32,20 @@ def create_app(
     metrics: Callable[[], bytes],
     extra_routes: Sequence[BaseRoute] = (),
     max_body_bytes: int = MAX_BODY_BYTES,
+    heartbeat_s: float = HEARTBEAT_S,
     on_close: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
     """Make the ASGI application.
 
     add_feedback : may block; raises RequestError for a record that it does not know.
     metrics : the body of GET /metrics, in Prometheus' text format.
+    heartbeat_s : how long a stream may be silent before a comment is sent; 0 sends none.
     extra_routes : tried after the gateway's own.
     on_close : awaited once the server has stopped, on its event loop.
     """
     own = Endpoints(engine, routing, add_feedback, metrics, max_body_bytes, created=int(time.time()))
     routes: list[BaseRoute] = [
-        Route("/v1/chat/completions", Chat(engine, routing, max_body_bytes), methods=["POST"]),
+        Route("/v1/chat/completions", Chat(engine, routing, max_body_bytes, heartbeat_s), methods=["POST"]),
         Route("/v1/models", own.models, methods=["GET"]),
         Route("/v1/models/{name:path}", own.model, methods=["GET"]),
         Route("/v1/route", own.route, methods=["POST"]),

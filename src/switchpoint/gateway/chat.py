@@ -16,8 +16,9 @@ from switchpoint.engine.engine import Engine
 from switchpoint.engine.run import Run
 from switchpoint.gateway.caller import Attended, read_body
 from switchpoint.gateway.errors import Header, error_object, shown
+from switchpoint.gateway.event_stream import EventStream
 from switchpoint.gateway.frames import DONE, Frames, error_event
-from switchpoint.gateway.telling import cost, encode, headers, identity, story
+from switchpoint.gateway.telling import cost, cut_short, encode, headers, identity, story
 from switchpoint.gateway.wire import ChatRequest, parse
 
 _logger = logging.getLogger(__name__)
@@ -40,14 +41,16 @@ class Chat:
     """Answers chat completions, whole or streamed.
 
     Headers go out with the first committed piece of the answer, so that they tell the final decision and a failure
-    before it is an HTTP error. When the caller goes away the run is closed: the call to the upstream ends and the
-    record says "cancelled".
+    before it is an HTTP error. A stream that has nothing to say for `heartbeat_s` begins early, with a heartbeat: its
+    headers then name the run alone, and a failure is an event. When the caller goes away the run is closed: the call
+    to the upstream ends and the record says "cancelled".
     """
 
-    def __init__(self, engine: Engine, routing: Routing, max_body_bytes: int) -> None:
+    def __init__(self, engine: Engine, routing: Routing, max_body_bytes: int, heartbeat_s: float) -> None:
         self.engine = engine
         self.routing = routing
         self.max_body_bytes = max_body_bytes
+        self.heartbeat_s = heartbeat_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -57,7 +60,10 @@ class Chat:
             request = parse(body, scope["headers"], self.engine.catalog.ids)
             strategy = self.routing.resolve(request.route)
             run = self.engine.start(strategy, request.query, route=request.route, stream=request.stream)
-            await (_stream if request.stream else _whole)(request, run, receive, send)
+            if request.stream:
+                await _stream(request, run, receive, EventStream(send, self.heartbeat_s, identity(run)))
+            else:
+                await _whole(request, run, receive, send)
         except Exception as error:
             _log_unexpected(error)
             status, told, data = shown(error)
@@ -75,35 +81,39 @@ async def _whole(request: ChatRequest, run: Run, receive: Receive, send: Send) -
     body = {**answer.body, "model": decision.model}
     if request.explain:
         body["switchpoint"] = story(run)
-    told = [(b"content-type", b"application/json"), *headers(run), *cost(run)]
+    told = [(b"content-type", b"application/json"), *headers(run), *cut_short(run.record.accept_reason), *cost(run)]
     await _respond(send, 200, told, encode(body))
 
 
-async def _stream(request: ChatRequest, run: Run, receive: Receive, send: Send) -> None:
+async def _stream(request: ChatRequest, run: Run, receive: Receive, events: EventStream) -> None:
     last = b""
-    async with Attended(receive) as caller, aclosing(run.chunks()) as chunks:
-        first = await anext(chunks)
-        told = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-        await send({"type": "http.response.start", "status": 200, "headers": [*told, *headers(run)]})
-        last = await _send_events(request, run, first, chunks, send)
+    async with Attended(receive) as caller, events, aclosing(run.chunks()) as chunks:
+        last = await _send_events(request, run, chunks, events)
     if not caller.gone:
-        await send({"type": "http.response.body", "body": last})
+        await events.end(last)
 
 
 async def _send_events(
-    request: ChatRequest, run: Run, first: Chunk, chunks: AsyncGenerator[Chunk, None], send: Send
+    request: ChatRequest, run: Run, chunks: AsyncGenerator[Chunk, None], events: EventStream
 ) -> bytes:
-    """Send all but the end of the stream, which is returned: what was asked to be told and [DONE], or the error."""
-    assert run.decision is not None
-    frames = Frames(run.decision.model, request.include_usage)
+    """Send all but the end of the stream, which is returned: what was asked to be told and [DONE], or the error.
+
+    Raises what goes wrong before anything was sent.
+    """
     try:
-        await send({"type": "http.response.body", "body": frames.event(first), "more_body": True})
+        first = await anext(chunks)
+        await events.begin(headers(run))
+        assert run.decision is not None
+        frames = Frames(run.decision.model, request.include_usage)
+        await events.event(frames.event(first))
         async for chunk in chunks:
             event = frames.event(chunk)
             if event:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+                await events.event(event)
         return (frames.story(story(run)) if request.explain else b"") + DONE
     except Exception as error:
+        if not events.begun:
+            raise
         _log_unexpected(error)
         return error_event(error_object(error))
 

@@ -9,12 +9,16 @@ from urllib.parse import quote
 
 import msgspec
 
-from switchpoint.core.attempt import Attempt
+from switchpoint.core.attempt import Attempt, Verdict
 from switchpoint.engine.run import Run
 from switchpoint.gateway.errors import Header
 
 SCHEMA_VERSION = b"1"
 """Of the headers and of the `switchpoint` object; it changes when a field changes its meaning or goes away."""
+
+
+CUT_SHORT = frozenset({"deadline", "cost limit", "best in hand", "deciding failed"})
+"""Reasons to accept an answer that a caller should know of: more would have been tried, and was not."""
 
 
 def _plain(value: object) -> object:
@@ -55,6 +59,13 @@ def headers(run: Run) -> list[Header]:
     ]
 
 
+def cut_short(accept_reason: str | None) -> list[Header]:
+    """Return the header that tells why an answer was accepted which the strategy was not done with; else none."""
+    if accept_reason not in CUT_SHORT:
+        return []
+    return [(b"x-switchpoint-accept-reason", accept_reason.replace(" ", "-").encode())]
+
+
 def cost(run: Run) -> list[Header]:
     """Return the header that tells the bill of a run that has ended; none where it is unknown."""
     cost_usd = run.record.cost_usd
@@ -65,6 +76,7 @@ def story(run: Run) -> dict[str, Any]:
     """Return the `switchpoint` object of a run that has ended; None is unknown.
 
     decision : every field of `switchpoint.core.decision.Decision`, of the answer that was given.
+    accept_reason : why that answer was accepted, in the strategy's words.
     upstream_model : the name under which the upstream says it answered.
     """
     record = run.record
@@ -72,6 +84,7 @@ def story(run: Run) -> dict[str, Any]:
         "record": record.id,
         "route": record.route,
         "decision": run.decision,
+        "accept_reason": record.accept_reason,
         "attempts": [_attempt(attempt) for attempt in record.attempts],
         "cost_usd": record.cost_usd,
         "baseline_model": record.baseline_model,
@@ -86,8 +99,20 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "model": attempt.decision.model,
         "reason": attempt.decision.reason,
         "failure": attempt.failure.kind if attempt.failure else None,
+        "layer": attempt.decision.layer,
+        "partial": attempt.partial,
         "score": attempt.verdict.score if attempt.verdict else None,
+        "verdicts": [_verdict(verdict) for verdict in attempt.verdicts],
         "cost_usd": attempt.cost_usd,
         "latency_s": attempt.latency_s,
         "ttft_s": attempt.ttft_s,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "verifier": verdict.verifier,
+        "score": verdict.score,
+        "cost_usd": verdict.cost_usd,
+        "detail": verdict.detail,
     }

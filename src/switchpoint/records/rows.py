@@ -133,6 +133,7 @@ def _attempt_row(record_id: str, number: int, attempt: Attempt, with_text: bool)
         "latency_s": attempt.latency_s,
         "ttft_s": attempt.ttft_s,
         "committed": attempt.committed,
+        "partial": attempt.partial,
     }
 
 
@@ -187,6 +188,7 @@ def _attempt_of(row: sqlite3.Row) -> Attempt:
         latency_s=_or_nan(row["latency_s"]),
         ttft_s=row["ttft_s"],
         committed=bool(row["committed"]),
+        partial=bool(row["partial"]),
     )
 
 

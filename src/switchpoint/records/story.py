@@ -1,12 +1,14 @@
-"""A record told: one line for every call that was made, then one for every model that was weighed and not called."""
+"""A record told: a line for every call that was made and for every model weighed but not called; and the bill."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isnan
+from typing import NamedTuple
 
-from switchpoint.core.attempt import Attempt
+from switchpoint.core.attempt import Attempt, Verdict
 from switchpoint.core.decision import Decision, Reason
 from switchpoint.core.record import Record
 
@@ -38,7 +40,7 @@ class Line:
     quality, expected_cost_usd : the estimates before the call; None where none were made.
     attempt : number of the call, from 1; None for a model that was not called, of which only the estimates are known.
     why : the reason for the call; result : what became of it.
-    cost_usd : of the call and of verifying its answer.
+    cost_usd : of the call; each of its verdicts has its own.
     """
 
     model: str
@@ -49,6 +51,26 @@ class Line:
     result: str = "not called"
     cost_usd: Decimal | None = None
     latency_s: float | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+class Bill(NamedTuple):
+    """What a query cost in all, and the four parts that add up to it; None is unknown.
+
+    given_usd : the call whose answer was given. discarded_usd : every other call, failed ones included.
+    verifying_usd : all verdicts. preparing_usd : what was found out before deciding.
+    """
+
+    cost_usd: Decimal | None
+    given_usd: Decimal | None
+    discarded_usd: Decimal | None
+    verifying_usd: Decimal | None
+    preparing_usd: Decimal | None
+
+
+def bill(record: Record) -> Bill:
+    """Split the bill of a record."""
+    return Bill(record.cost_usd, record.given_usd, record.discarded_usd, record.verify_cost_usd, record.preparation_usd)
 
 
 def story(record: Record) -> tuple[Line, ...]:
@@ -64,20 +86,36 @@ def story(record: Record) -> tuple[Line, ...]:
 
 
 def why(decision: Decision) -> str:
-    """Say in a clause why the model was called, with the detail in brackets."""
-    return WHY[decision.reason] + (f" ({decision.detail})" if decision.detail else "")
+    """Say in a clause why the model was called: the layer first, where there are layers, and the detail in brackets."""
+    layer = "" if decision.layer is None else f"{decision.layer}: "
+    return layer + WHY[decision.reason] + (f" ({decision.detail})" if decision.detail else "")
+
+
+def said(verdict: Verdict) -> str:
+    """Say a verdict: its score, or that there is none, with the detail in brackets."""
+    return _score(verdict) + (f" ({verdict.detail})" if verdict.detail else "")
 
 
 def result(record: Record, number: int) -> str:
-    """Say what became of a call."""
+    """Say what became of a call; of an answer that was scored, the latest verdict, and of one that was given, why."""
     attempt = record.attempts[number]
-    score = "" if attempt.verdict is None else f", score {attempt.verdict.score:.2f}"
+    score = "" if attempt.verdict is None else f", {_score(attempt.verdict)}"
     if number == record.accepted:
-        return f"accepted{score}"
+        return _accepted(record.accept_reason) + score
     if attempt.failure is not None:
         status = "" if attempt.failure.status is None else f" {attempt.failure.status}"
         return f"{attempt.failure.kind}{status}"
+    if attempt.partial:
+        return f"abandoned after its beginning{score}"
     return f"rejected{score}" if attempt.verdict is not None else "not used"
+
+
+def _score(verdict: Verdict) -> str:
+    return "no score" if isnan(verdict.score) else f"score {verdict.score:.2f}"
+
+
+def _accepted(reason: str | None) -> str:
+    return "accepted" if reason in (None, "answered") else f"accepted ({reason})"
 
 
 def _weighed(decision: Decision, model: str) -> Line:
@@ -93,6 +131,7 @@ def _called(record: Record, number: int, attempt: Attempt) -> Line:
         attempt=number + 1,
         why=why(decision),
         result=result(record, number),
-        cost_usd=attempt.bill_usd,
+        cost_usd=attempt.cost_usd,
         latency_s=attempt.latency_s,
+        verdicts=attempt.verdicts,
     )

@@ -1,4 +1,4 @@
-"""What the records add up to, overall and by the model that answered."""
+"""What the records add up to: overall, and by the model that answered, by route and by layer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from switchpoint.records.cascading import LayerTotals, RouteTotals, layer_totals, route_totals
 from switchpoint.records.rows import money_of
 
 
@@ -51,10 +52,16 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Totals of all queries, and of every model that answered or failed, the most used first."""
+    """Totals of all queries, and of every model that answered or failed, the most used first.
+
+    escalation : of all routes together; routes : of each; layers : of each layer of layered policies, empty without.
+    """
 
     total: Totals
     models: tuple[Totals, ...]
+    escalation: RouteTotals
+    routes: tuple[RouteTotals, ...]
+    layers: tuple[LayerTotals, ...]
 
 
 class _Query(NamedTuple):
@@ -79,7 +86,14 @@ def summarize(connection: sqlite3.Connection, since: str) -> Summary:
     ]
     of_all = _feedback(connection, since, by="NULL")[None]
     total = _totals(None, queries, len(queries), sum(failures.values()), of_all)
-    return Summary(total=total, models=tuple(sorted(totals, key=lambda t: (-t.queries, t.model or "~"))))
+    escalation, *routes = route_totals(connection, since)
+    return Summary(
+        total=total,
+        models=tuple(sorted(totals, key=lambda t: (-t.queries, t.model or "~"))),
+        escalation=escalation,
+        routes=tuple(routes),
+        layers=layer_totals(connection, since),
+    )
 
 
 def known_total(amounts: Iterable[Decimal | None]) -> Decimal | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import cache
+from math import isnan
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -38,6 +39,10 @@ class Metrics:
 
         self._queries = family(Counter, "queries", "Queries by route and outcome.", "route", "outcome")
         self._decisions = family(Counter, "decisions", "Choices of a model.", "route", "model", "reason")
+        self._layers = family(Counter, "layer_queries", "Queries by the layer that settled them.", "route", "layer")
+        self._escalations = family(Counter, "escalations", "Queries that one model's answer did not settle.", "route")
+        self._wasted = family(Counter, "wasted_usd", "Known cost of discarded drafts and of verifying.", "route")
+        self._verdicts = family(Counter, "verdicts", "Verdicts: scored, or failed.", "verifier", "outcome")
         self._attempts = family(Counter, "attempts", "Calls by model and what became of them.", "model", "outcome")
         self._decide = family(Histogram, "decide_seconds", "Time deciding, a query.", buckets=DECIDE_BUCKETS_S)
         self._latency = family(Histogram, "query_seconds", "The whole trip.", "route", buckets=CALL_BUCKETS_S)
@@ -60,6 +65,7 @@ class Metrics:
         if saved_usd is not None and record.baseline_cost_usd is not None:
             self._saved().inc(float(saved_usd))
             self._baseline().inc(float(record.baseline_cost_usd))
+        self._count_cascading(route, record)
         for number, attempt in enumerate(record.attempts):
             decision = attempt.decision
             self._decisions(route, decision.model, decision.reason.value).inc()
@@ -74,6 +80,15 @@ class Metrics:
         """Return the text that Prometheus reads."""
         return generate_latest(self._registry)
 
+    def _count_cascading(self, route: str, record: Record) -> None:
+        wasted_usd = record.wasted_usd
+        if wasted_usd is not None:
+            self._wasted(route).inc(float(wasted_usd))
+        if record.escalated:
+            self._escalations(route).inc()
+        if record.layer is not None:
+            self._layers(route, record.layer).inc()
+
     def _count(self, model: str, attempt: Attempt) -> None:
         self._call(model).observe(attempt.latency_s)
         if attempt.ttft_s is not None:
@@ -83,6 +98,8 @@ class Metrics:
             self._unpriced(model).inc()
         else:
             self._cost(model).inc(float(cost_usd))
+        for verdict in attempt.verdicts:
+            self._verdicts(verdict.verifier, "failed" if isnan(verdict.score) else "scored").inc()
         usage = attempt.answer.usage if attempt.answer else None
         for kind in ("input", "cached_input", "output") if usage else ():
             tokens = getattr(usage, f"{kind}_tokens")
@@ -101,4 +118,6 @@ def _outcome(attempt: Attempt, accepted: bool) -> str:
         return attempt.failure.kind
     if accepted:
         return "accepted"
+    if attempt.partial:
+        return "abandoned"
     return "unused" if attempt.verdict is None else "rejected"

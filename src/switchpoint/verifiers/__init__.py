@@ -3,5 +3,11 @@
 VERIFIERS: dict[str, str] = {
     "checks": "switchpoint.verifiers.plain:checks",
     "confidence": "switchpoint.verifiers.plain:confidence",
+    "json_schema": "switchpoint.verifiers.json_schema:json_schema",
+    "tool_calls": "switchpoint.verifiers.tool_calls:tool_calls",
+    "arithmetic": "switchpoint.verifiers.arithmetic:arithmetic",
+    "code": "switchpoint.verifiers.code:code",
+    "language": "switchpoint.verifiers.language:language",
+    "repetition": "switchpoint.verifiers.repetition:repetition",
 }
 """Verifiers that need no configuration, by name."""

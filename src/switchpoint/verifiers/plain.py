@@ -1,32 +1,27 @@
-"""Verifiers that need nothing but the answer. One line each in the room's table makes them available by name."""
+"""Verifiers that need nothing but the answer: what is plainly wrong, and how sure the model was of its words."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
-from collections.abc import Mapping
-from typing import Any
 
 from switchpoint.core.attempt import Answer, Verdict
 from switchpoint.core.query import Query
-
-REFUSAL = re.compile(
-    r"^\W*(i'?m sorry|i am sorry|sorry,|i can(no|')t|i cannot|i'?m unable|i am unable|as an ai\b)", re.IGNORECASE
-)
+from switchpoint.verifiers.faults import Fault, calls_of, verdict
+from switchpoint.verifiers.json_schema import json_fault
+from switchpoint.verifiers.language import language_fault
+from switchpoint.verifiers.refusal import refusal_fault
+from switchpoint.verifiers.repetition import loop_fault
+from switchpoint.verifiers.schemas import Unchecked
+from switchpoint.verifiers.tool_calls import tool_fault
 
 
 async def checks(query: Query, answer: Answer) -> Verdict:
-    """Score 1 if nothing is plainly wrong, 0 if the answer is empty, cut off, a refusal, or not the JSON asked for.
+    """Score 1 if nothing is plainly wrong, 0 with the first fault of `FAULTS` as the detail.
 
-    Free: it reads the answer only. An answer made of tool calls needs no text.
+    Free. What cannot be checked (a schema that cannot be read, or the libraries for schemas are not installed) is
+    passed over: ask for the verifier of that name where it must be checked.
     """
-    calls = _tool_calls(answer)
-    if answer.finish_reason == "length" or (not answer.text.strip() and not calls):
-        return Verdict(score=0.0)
-    if REFUSAL.match(answer.text) or (_wants_json(query) and not calls and not _is_json(answer.text)):
-        return Verdict(score=0.0)
-    return Verdict(score=1.0)
+    return verdict(next((found for fault in FAULTS if (found := _found(fault, query, answer)) is not None), None))
 
 
 async def confidence(query: Query, answer: Answer) -> Verdict:
@@ -41,19 +36,32 @@ async def confidence(query: Query, answer: Answer) -> Verdict:
     return Verdict(score=math.exp(sum(answer.logprobs) / len(answer.logprobs)))
 
 
-def _tool_calls(answer: Answer) -> object:
-    choices = answer.body.get("choices") or [{}]
-    return (choices[0].get("message") or {}).get("tool_calls")
+def unfinished_fault(query: Query, answer: Answer) -> str | None:
+    """Say so where the answer was cut off at the limit of tokens, or withheld."""
+    if answer.finish_reason == "length":
+        return "cut off at the limit of tokens"
+    return "withheld by a filter of content" if answer.finish_reason == "content_filter" else None
 
 
-def _wants_json(query: Query) -> bool:
-    wanted: Mapping[str, Any] = query.parameters.get("response_format") or {}
-    return wanted.get("type") in ("json_object", "json_schema")
+def empty_fault(query: Query, answer: Answer) -> str | None:
+    """Say so where there is neither text nor a tool call."""
+    return "empty" if not answer.text.strip() and not calls_of(answer) else None
 
 
-def _is_json(text: str) -> bool:
+FAULTS: tuple[Fault, ...] = (
+    unfinished_fault,
+    refusal_fault,
+    empty_fault,
+    tool_fault,
+    json_fault,
+    loop_fault,
+    language_fault,
+)
+"""What `checks` looks for, in this order."""
+
+
+def _found(fault: Fault, query: Query, answer: Answer) -> str | None:
     try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+        return fault(query, answer)
+    except Unchecked:
+        return None
