@@ -6,7 +6,18 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("decision", "gateway", "records", "footprint", "frontier", "semantic", "fit", "routers", "cascade")
+NAMES = (
+    "decision",
+    "gateway",
+    "records",
+    "footprint",
+    "frontier",
+    "semantic",
+    "fit",
+    "routers",
+    "cascade",
+    "streaming",
+)
 
 
 def main(arguments: list[str]) -> None:

@@ -305,10 +305,10 @@ async def test_a_strategy_that_never_ends_is_stopped() -> None:
 
     engine, fake, _ = made({"mini": ["again"]}, max_attempts=3)
 
-    with pytest.raises(NoAnswer, match="3 calls are the limit"):
-        await engine.run(Endless(), QUERY)
+    record = await engine.run(Endless(), QUERY)
 
     assert len(fake.calls) == 3
+    assert (record.accepted, record.accept_reason) == (2, "best in hand")
 
 
 @pytest.mark.parametrize("step", [Accept(attempt=0), Accept(attempt=5), Verify(attempt=0, verifier="checks")])
@@ -318,6 +318,20 @@ async def test_what_has_no_answer_can_be_neither_accepted_nor_verified(step) -> 
 
     with pytest.raises(NoAnswer, match="which has no answer"):
         await engine.run(Scripted(call, step), QUERY)
+
+
+async def test_a_call_may_send_messages_and_parameters_of_its_own() -> None:
+    decision = Decision(model="big", router="scripted", reason=Reason.FUSED)
+    fuse = ({"role": "user", "content": "fuse these"},)
+    call = Call(decision=decision, messages=fuse, parameters={"logprobs": True, "seed": 2})
+    engine, fake, _ = made({"big": ["ok"]}, store_prompts=True)
+
+    record = await engine.run(Scripted(call, Accept(attempt=0)), replace(QUERY, parameters={"top_p": 1, "seed": 1}))
+
+    sent = fake.calls[0][1]
+    assert sent.messages == fuse
+    assert sent.parameters == {"top_p": 1, "seed": 2, "logprobs": True}
+    assert record.messages == QUERY.messages
 
 
 def test_deciding_calls_nothing() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from switchpoint.config.schema import (
     Config,
     EmbeddingsSection,
+    LayeredRouter,
     RatedRouter,
     Router,
     RulesRouter,
@@ -68,7 +69,7 @@ def _used_by(name: str, config: Config) -> Iterator[str]:
 
 def _targets(section: Router) -> Iterator[str]:
     """Yield whom a router names to decide in its place."""
-    if isinstance(section, RulesRouter | SemanticRouter):
+    if isinstance(section, RulesRouter | SemanticRouter | LayeredRouter):
         routes = section.rules if isinstance(section, RulesRouter) else section.routes.values()
         yield from (route.use for route in routes if route.use is not None)
         yield section.otherwise

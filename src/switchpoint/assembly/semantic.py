@@ -7,13 +7,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-from switchpoint.config.schema import SemanticRouter
+from switchpoint.config.schema import SemanticRouter, Topics
 from switchpoint.core.protocols import Embedder, Strategy
 from switchpoint.estimators.embedders import embedder_of
 from switchpoint.routers.semantic import Matcher, Semantic
 from switchpoint.routers.utterances import RouteSet, load, parse
 
 DEFAULT_EMBEDDER = "static"
+TOPICS = set(Topics.model_fields) - {"file", "embedder"}
+"""The keys of a section that make its set of routes."""
 
 
 class SemanticRoutes(Matcher):
@@ -47,7 +49,12 @@ def embedder_for(routes: RouteSet, embedder: Embedder | str) -> Embedder | None:
 
 def semantic(name: str, section: SemanticRouter, strategy: Callable[[str], Strategy]) -> Semantic:
     """Make the router of a section; `strategy` finds a model, router or cascade by name."""
-    raw = section.model_dump(exclude={"kind", "file", "otherwise", "embedder"}, exclude_none=True)
+    return topics(name, section, strategy, strategy(section.otherwise))
+
+
+def topics(name: str, section: Topics, strategy: Callable[[str], Strategy], otherwise: Strategy) -> Semantic:
+    """Make the semantic router of a section's topics, and of who answers where none matches."""
+    raw = section.model_dump(include=TOPICS, exclude_none=True)
     routes = parse(raw, f"routers.{name}")
     answering = {route.name: strategy(route.use) for route in routes.routes if route.use is not None}
-    return Semantic(name, SemanticRoutes(routes, section.embedder), answering, strategy(section.otherwise))
+    return Semantic(name, SemanticRoutes(routes, section.embedder), answering, otherwise)

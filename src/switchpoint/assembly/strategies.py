@@ -7,14 +7,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from switchpoint.assembly.cascades import cascade, verifiers_of
 from switchpoint.assembly.evidence import ORDINARY, AnyRouter, Evidence
+from switchpoint.assembly.layered import layered
 from switchpoint.assembly.semantic import semantic
+from switchpoint.cascades.capped import Capped, Caps
 from switchpoint.cascades.resilient import Resilient
-from switchpoint.cascades.threshold import ThresholdCascade
 from switchpoint.config.schema import (
     BUILT_IN,
-    CascadeSection,
+    AnyCascade,
     Config,
+    LayeredRouter,
     LengthRouter,
     RandomRouter,
     RatedRouter,
@@ -34,6 +37,7 @@ from switchpoint.routers.policies import CheapestAbove, CheapestWithin, Explore,
 from switchpoint.routers.router import Router
 from switchpoint.routers.routes import Routes
 from switchpoint.routers.rules import Rule, Rules
+from switchpoint.verifiers.needs import require
 
 INFINITY = float("inf")
 WIDE = (UtilityRouter, LengthRouter, RandomRouter, RatedRouter)
@@ -59,7 +63,9 @@ class Strategies:
         self.catalog = catalog
         self.evidence = Evidence(catalog)
         self.budgets = Budgets()
+        self.caps = Caps()
         self.default = config.engine.default_model or self.evidence.most_able(catalog)
+        require(verifiers_of(config.cascades.values()))
         self.sections = {**BUILT_IN, **config.routers, **config.cascades}
         self._made: dict[str, Strategy] = {}
         self._making: list[str] = []
@@ -99,22 +105,28 @@ class Strategies:
                 circle = " -> ".join([*self._making, name])
                 raise ConfigError(f"routers.{name}: the rules go in a circle: {circle}. Break it.")
             self._making.append(name)
-            self._made[name] = self._make(name)
+            self._made[name] = self._capped(name, self._make(name))
             self._making.pop()
         return self._made[name]
+
+    def _capped(self, name: str, made: Strategy) -> Strategy:
+        share = getattr(self.sections.get(name), "max_escalation_share", None)
+        return made if share is None else Capped(made, self.caps.of(name, share))
 
     def _make(self, name: str) -> Strategy:
         section = self.sections.get(name)
         match section:
             case None:
                 return Fixed(name, self.catalog, name, reason=Reason.FIXED)
-            case CascadeSection():
-                return ThresholdCascade(name, self.catalog, section.models, section.verifier, section.threshold)
+            case AnyCascade():
+                return cascade(name, section, self.catalog, self.evidence)
             case RulesRouter():
                 rules = [(_rule(rule), self.strategy(rule.use)) for rule in section.rules]
                 return Rules(name, rules, self.strategy(section.otherwise))
             case SemanticRouter():
                 return semantic(name, section, self.strategy)
+            case LayeredRouter():
+                return layered(name, section, self.strategy, self._by_estimates, self.budgets)
             case SimpleRouter(kind=kind):
                 return self._router(name, section, MaxUtility(0.0 if kind == "cheapest" else INFINITY), Reason.FIXED)
             case RandomRouter():

@@ -56,7 +56,7 @@ class Switchpoint:
             catalog=self.catalog,
             upstreams=upstreams,
             preparations=self._preparations.by_strategy,
-            sink=fan_out(*([] if self.log is None else [self.log]), self.metrics, strategies.budgets),
+            sink=fan_out(*([] if self.log is None else [self.log]), self.metrics, strategies.budgets, strategies.caps),
             default_model=strategies.default,
             verifiers=self._verifiers.by_name,
             baseline_model=config.engine.baseline_model or strategies.default,

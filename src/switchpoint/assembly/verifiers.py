@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
+from switchpoint.assembly.cascades import scorers
 from switchpoint.assembly.preparations import _embeddings
 from switchpoint.config.schema import (
     AskingVerifier,
@@ -19,6 +20,7 @@ from switchpoint.config.schema import (
     PythonVerifier,
     RewardVerifier,
     SelfCheckVerifier,
+    TrainedCascadeSection,
     VerifierSection,
 )
 from switchpoint.core.catalog import Catalog
@@ -49,6 +51,9 @@ class Verifiers:
         self._config, self._catalog, self._upstreams = config, catalog, upstreams
         self._embeddings: list[Embeddings] = []
         self.by_name: dict[str, Verifier] = {name: load_function(place) for name, place in VERIFIERS.items()}
+        for name, cascade in config.cascades.items():
+            if isinstance(cascade, TrainedCascadeSection) and cascade.verifier is None:
+                self.by_name |= scorers(name, cascade)
         problems: list[str] = []
         for name, section in config.verifiers.items():
             try:
@@ -83,8 +88,8 @@ class Verifiers:
             case CodeVerifier():
                 return _code(section)
             case LearnedVerifier(artifact=folder):
-                learned: Any = load_function("switchpoint.verifiers.learned:Learned")  # only who uses one pays for it
-                return cast(Verifier, learned.load(folder))
+                load: Any = load_function("switchpoint.verifiers.encoder:load")  # only who uses one pays for it
+                return cast(Verifier, load(folder))
 
     def _reader(self, section: RewardVerifier) -> Reader:
         if section.embeddings is not None:

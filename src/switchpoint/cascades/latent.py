@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -36,8 +37,10 @@ SPREAD = 0.2
 """By how much the first guess has the easiest class easier, and the hardest harder, than the average."""
 TEMPTING = 0.6
 """Of the wrong answers, the first guess of how many are the distractor."""
-BINS = 6
-"""Of a verifier's scores."""
+BINS = 16
+"""Of a verifier's scores, unless there are so many scored models that they must be fewer."""
+TRUST = 10.0
+"""Answers' worth of trust in a score as the probability that it says it is, beside what is counted in its bin."""
 LEAST = 1e-6
 CHUNK = 4_096
 
@@ -61,7 +64,7 @@ class Latent:
     role : probability that a model is right, tempted, elsewhere, or says nothing, shape (n_models, n_classes, n_gold,
         4); n_gold is 2 where there are two options, whose labels some models favour, else 1.
     edges : of the bins of the scores, shape (n_bins - 1,). score : probability of each bin where the answer is wrong or
-        right, shape (n_models, n_classes, 2, n_bins).
+        right, whatever the class, shape (n_models, 2, n_bins).
     """
 
     models_: tuple[str, ...]
@@ -104,7 +107,7 @@ class Latent:
                 of_gold = table[column, :, g % n_gold]  # (n_classes, 5)
                 log[:, :, g] += of_gold[:, roles[:, column, g]].transpose(1, 0, 2)
                 right = (roles[:, column, g, 0] == RIGHT).astype(int)  # does not depend on the distractor
-                log[:, :, g] += np.take_along_axis(scored[:, column], right[:, None, None], axis=2)
+                log[:, :, g] += np.take_along_axis(scored[:, column], right[:, None], axis=1)[:, :, None]
         log += np.log(self.share)[:, None, None]
         log += _multiplicity(said, n_options, self.n_options)[:, None]
         if gold is not None:
@@ -126,11 +129,9 @@ class Latent:
         return np.maximum(found, 1e-12)
 
     def _score_log(self, score: FloatArray) -> FloatArray:
-        """Return the log-probability of the scores if wrong and if right, shape (n, n_models, n_classes, 2)."""
-        bins = self.bins(score)
-        columns = np.arange(score.shape[1])
-        found = np.log(self.score[columns, :, :, bins])  # (n, n_models, n_classes, 2)
-        return np.where(np.isnan(score)[..., None, None], 0.0, found)
+        """Return the log-probability of the scores if wrong and if right, shape (n, n_models, 2)."""
+        found = np.log(self.score[np.arange(score.shape[1]), :, self.bins(score)])
+        return np.where(np.isnan(score)[..., None], 0.0, found)
 
 
 def _roles(said: IntArray, n_options: int) -> IntArray:
@@ -180,16 +181,18 @@ def fit(
     right: BoolArray,
     n_options: int = OPEN,
     n_classes: int = CLASSES,
+    n_bins: int = BINS,
 ) -> Latent:
     """Learn a belief from queries that every model has answered, by expectation and maximisation.
 
     evidence : shape (n_queries, n_models); where options are listed, the same number is the same option in every row.
     right : whether each answer was right, shape (n_queries, n_models). The gold option is what most right answers say;
         where none is right, it is one that nobody gave.
+    n_bins : of the scores, which are probabilities that an answer is right.
     Classes come out sorted from easy to hard. Deterministic.
     """
     gold = gold_of(evidence.conclusion, right)
-    found = _first_guess(models, evidence, right, n_options, n_classes)
+    found = _first_guess(models, evidence, right, (n_options, n_classes, n_bins))
     before = -np.inf
     for _ in range(ROUNDS):
         found, likelihood = _round(found, evidence, gold)
@@ -197,7 +200,7 @@ def fit(
             break
         before = likelihood
     order = np.argsort(-found.role[..., RIGHT].mean(axis=(0, 2)), kind="stable")
-    return replace(found, share=found.share[order], role=found.role[:, order], score=found.score[:, order])
+    return replace(found, share=found.share[order], role=found.role[:, order])
 
 
 def gold_of(said: IntArray, right: BoolArray) -> IntArray:
@@ -209,7 +212,8 @@ def gold_of(said: IntArray, right: BoolArray) -> IntArray:
     return np.where(counts.any(axis=1), counts.argmax(axis=1), SAYS_NOTHING)
 
 
-def _first_guess(models: Sequence[str], evidence: Evidence, right: BoolArray, n_options: int, n_classes: int) -> Latent:
+def _first_guess(models: Sequence[str], evidence: Evidence, right: BoolArray, sizes: tuple[int, int, int]) -> Latent:
+    n_options, n_classes, n_bins = sizes
     answered = np.maximum(evidence.called.sum(axis=0), 1)
     nothing = (evidence.conclusion == SAYS_NOTHING).sum(axis=0) / answered
     accuracy = (right & evidence.called).sum(axis=0) / answered
@@ -220,51 +224,52 @@ def _first_guess(models: Sequence[str], evidence: Evidence, right: BoolArray, n_
         tempted = wrong if n_options == 2 else TEMPTING * wrong
         role[:, k] = np.stack([able, tempted, wrong - tempted, nothing], axis=1)[:, None]
     known = evidence.score[~np.isnan(evidence.score)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if len(known) else np.empty(0)
-    shape = len(models), n_classes, 2, len(edges) + 1
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, n_bins + 1)[1:-1])) if len(known) else np.empty(0)
     return Latent(
         models_=tuple(models),
         n_options=n_options,
         share=np.full(n_classes, 1 / n_classes),
         role=_normal(role),
         edges=edges,
-        score=np.full(shape, 1 / shape[-1]),
+        score=_scores(evidence.score, right, edges),
     )
 
 
 def _round(at: Latent, evidence: Evidence, gold: IntArray) -> tuple[Latent, float]:
     """Explain the answers by what is believed and learn from that; also the mean log-likelihood before it."""
-    role, score = np.zeros_like(at.role), np.zeros_like(at.score)
+    role = np.zeros_like(at.role)
     share, likelihood = np.ones(len(at.share)), 0.0
     for rows in _chunks(len(gold)):
         part = evidence.take(rows)
         weights = at.weights(part, gold[rows])
         likelihood += float(weights.log_evidence.sum())
         share += weights.joint.sum(axis=(0, 2, 3))
-        _count(at, part, weights.joint, role, score)
-    learned = replace(
-        at,
-        share=share / share.sum(),
-        role=_normal(_shrunk(role)),
-        score=_normal(_shrunk(score + 1.0)),
-    )
-    return learned, likelihood / len(gold)
+        _count(part, weights.joint, role)
+    return replace(at, share=share / share.sum(), role=_normal(_shrunk(role))), likelihood / len(gold)
 
 
-def _count(at: Latent, evidence: Evidence, joint: FloatArray, role: FloatArray, score: FloatArray) -> None:
-    """Add what these explanations say of each model's roles and scores to the counts."""
-    n_shown, n_gold = joint.shape[2], at.role.shape[2]
+def _count(evidence: Evidence, joint: FloatArray, role: FloatArray) -> None:
+    """Add what these explanations say of each model's roles to the counts."""
+    n_shown, n_gold = joint.shape[2], role.shape[2]
     roles = _roles(evidence.conclusion, n_shown)
-    bins, scored = at.bins(evidence.score), ~np.isnan(evidence.score)
     for column in range(roles.shape[1]):
         for g in range(n_shown):
-            of_gold, played = joint[:, :, g], roles[:, column, g]
             for each in range(4):
-                role[column, :, g % n_gold, each] += (of_gold * (played == each)[:, None]).sum(axis=(0, 2))
-            mass = of_gold.sum(axis=2)
-            for right in (0, 1):
-                rows = np.flatnonzero(scored[:, column] & ((played[:, 0] == RIGHT) == right))
-                np.add.at(score[column, :, right].T, bins[rows, column], mass[rows])
+                played = (roles[:, column, g] == each)[:, None]
+                role[column, :, g % n_gold, each] += (joint[:, :, g] * played).sum(axis=(0, 2))
+
+
+def _scores(score: FloatArray, right: BoolArray, edges: FloatArray) -> FloatArray:
+    """Return how the scores of wrong and of right answers fall into bins, shape (n_models, 2, n_bins)."""
+    bins, known = np.searchsorted(edges, np.nan_to_num(score), side="right"), ~np.isnan(score)
+    found = np.full((score.shape[1], 2, len(edges) + 1), 1.0)
+    for column in np.flatnonzero(known.any(axis=0)):
+        rows = known[:, column]
+        of = partial(np.bincount, bins[rows, column], minlength=len(edges) + 1)
+        count, said, counted = of(), of(score[rows, column]), of(right[rows, column].astype(float))
+        usual = (counted + TRUST * said / np.maximum(count, 1)) / (count + TRUST)
+        found[column] = np.stack([(1 - usual) * count, usual * count])
+    return _normal(found)
 
 
 def _shrunk(counts: FloatArray) -> FloatArray:

@@ -43,7 +43,7 @@ def bernoulli(mean: FloatArray, spread: FloatArray, price: FloatArray) -> FloatA
     That is 1 - price / mean, down to a price of `mean`, and mean - price beyond. So it is after a perfect verifier;
     `spread` follows from the mean and is not looked at.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         r: FloatArray = np.where(price < mean, 1 - price / mean, mean - price)
     return r
 

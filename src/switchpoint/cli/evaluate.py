@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from switchpoint.cli.output import print_json, print_table, remark
+from switchpoint.cli.setup import ConfigOption, configuration
 from switchpoint.core.errors import ConfigError
 
 Train = Annotated[str | None, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to learn from.")]
@@ -23,6 +24,9 @@ Robustness = Annotated[bool, typer.Option("--robustness", help="Type every query
 ByGroup = Annotated[bool, typer.Option("--by-group", help="Intervals by groups of near-duplicate queries.")]
 LeaveOut = Annotated[
     Literal["dataset", "domain"] | None, typer.Option(help="Test on each one of --train, trained on the others.")
+]
+Route = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Serve the rows through this route of --config instead.")
 ]
 ListRouters = Annotated[bool, typer.Option("--list-routers", help="Name the routers and stop.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,6 +45,8 @@ def command(
     robustness: Robustness = False,
     by_group: ByGroup = False,
     leave_out: LeaveOut = None,
+    config: ConfigOption = None,
+    route: Route = None,
     list_routers: ListRouters = False,
     json: AsJson = False,
 ) -> None:
@@ -68,15 +74,39 @@ def command(
         return
     if test is None:
         raise ConfigError("Which outcomes to measure on? Give --test DIR.")
+    if route is not None:
+        _route(route, config, test, test_split, {"--train": train, "--models": models, "--plot": plot}, json)
+        return
+    if config is not None:
+        raise ConfigError("--config goes with --route NAME, which says what of it to evaluate.")
     asked |= {"test": test, "train": folders, "weak": weak, "strong": strong, "shake": robustness}
     _assess(router, asked, plot, json)
 
 
 def _list_routers(json: bool) -> None:
+    from switchpoint.learning.assess_cascade import CASCADES
     from switchpoint.learning.routers import ROUTERS
 
-    rows = [(name, recipe.summary) for name, recipe in ROUTERS.items()]
-    print_json(list(ROUTERS)) if json else print_table("Routers", ("name", "what it is"), rows)
+    rows = [*((name, recipe.summary) for name, recipe in ROUTERS.items()), *CASCADES.items()]
+    print_json([name for name, _ in rows]) if json else print_table("Routers", ("name", "what it is"), rows)
+
+
+def _route(
+    route: str, config: Path | None, test: Path, split: Literal["test", "all"], alone: dict[str, object], json: bool
+) -> None:
+    from switchpoint.cli.evaluate_route import evaluate_route
+
+    for name in (name for name, value in alone.items() if value is not None):
+        raise ConfigError(
+            f"{name} does not go with --route: the configuration says what is learned and who may answer."
+        )
+    settings, source = configuration(config)
+    remark(source)
+    found = evaluate_route(settings, route, test, split, remark)
+    if json:
+        print_json(found.to_json())
+    for sheet in () if json else found.sheets():
+        print_table(*sheet)
 
 
 def _assess(router: str, asked: dict[str, Any], plot: Path | None, json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from switchpoint.cli.output import print_json, print_table, progress, remark
+from switchpoint.cli.output import UNKNOWN, print_json, print_table, progress, remark
 
 app = typer.Typer(
     help="Fit a router on recorded outcomes.",
@@ -143,6 +144,64 @@ def encoder(
     elif report.epoch == 0:
         print("training the layers did not help on the rows held out: only the head was learned")
     remark(f"Written to {out}.")
+
+
+@app.command("cascade")
+def cascade(
+    data: Annotated[str, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes with their answers.")],
+    out: Out,
+    models: Annotated[str | None, typer.Option(metavar="MODEL[,MODEL...]", help="Ask these only.")] = None,
+    split: Annotated[Literal["train", "test", "all"], typer.Option(help="Rows to learn from.")] = "train",
+    json: AsJson = False,
+) -> None:
+    """Train the recommended cascade: whom to ask, in which order, and when an answer is good enough."""
+    from switchpoint.learning.tune_cascade import save_cascade
+
+    chosen = models.split(",") if models else None
+    saved = save_cascade(data.split(","), out, created=_created(), models=chosen, split=split, say=remark)
+    if json:
+        print_json(saved.to_json())
+        return
+    print_table(*saved.sheet())
+    print(f"artifact: {saved.digest}")
+    remark(f"Written to {out}.")
+
+
+@app.command("verifier")
+def verifier(
+    data: Annotated[str, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes with their answers.")],
+    out: Out,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Whose answers it is for; others help.")] = None,
+    method: Annotated[Literal["light", "encoder"], typer.Option(help="Features, or a fine-tuned encoder.")] = "light",
+    test: Annotated[Path | None, typer.Option(metavar="DIR", help="Measure on the test rows of this folder.")] = None,
+    split: Annotated[Literal["train", "test", "all"], typer.Option(help="Rows to learn from.")] = "train",
+    json: AsJson = False,
+) -> None:
+    """Train a verifier: the probability that an answer is right, from the question and the answer."""
+    from switchpoint.learning.verifiers import train_verifier
+
+    trained = train_verifier(
+        data.split(","), out, created=_created(), model=model, split=split, method=method, test=test, say=remark
+    )
+    if json:
+        print_json(trained.to_json())
+        return
+    value, low, high = trained.auroc
+    print(f"{trained.data}: {trained.rows} answers of {len(trained.models)} models")
+    print(f"on rows left out: AUROC {value:.3f} [{low:.3f}, {high:.3f}]")
+    print(f"calibration error there: {trained.calibration_error:.3f}")
+    if trained.test:
+        rows = [[name, *map(_shown, (f.auroc, f.half, f.apgr))] for name, f in trained.test.items()]
+        title = f"Answers of {trained.judged}, deferring to {trained.strong or 'nobody'}"
+        print_table(title, ["scorer", "AUROC", "quality at half deferral", "APGR"], rows)
+    print(f"artifact: {trained.digest}")
+    remark(f"Written to {out}.")
+
+
+def _shown(found: tuple[float, float, float]) -> str:
+    """Write a figure with its interval; unknown where it has none."""
+    value, low, high = found
+    return UNKNOWN if math.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _created() -> str:

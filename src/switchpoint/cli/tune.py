@@ -10,8 +10,10 @@ import typer
 from switchpoint.cli.output import print_json, print_table, remark
 
 if TYPE_CHECKING:
+    from switchpoint.evaluation.certificate import Promise
     from switchpoint.learning.certify import Guaranteed
     from switchpoint.learning.tune import Tuned
+    from switchpoint.learning.tune_cascade import Tuned as TunedCascade
 
 Data = Annotated[str, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to tune on.")]
 Split = Annotated[Literal["train", "test", "all"], typer.Option(help="Rows to tune on.")]
@@ -53,6 +55,7 @@ def command(
     from switchpoint.core.errors import ConfigError
     from switchpoint.evaluation.certificate import Promise
     from switchpoint.evaluation.operating import Target
+    from switchpoint.learning.assess_cascade import CASCADES
     from switchpoint.learning.certify import certify
     from switchpoint.learning.tune import tune
 
@@ -60,6 +63,11 @@ def command(
     chosen = models.split(",") if models else None
     what: dict[str, Any] = {"artifact": artifact, "split": split, "models": chosen, "weak": weak, "strong": strong}
     folders = data.split(",")
+    if router in CASCADES:
+        alone: dict[str, object] = {"--artifact": artifact, "--weak": weak, "--strong": strong, "--baseline": baseline}
+        promise = None if max_quality_loss is None else Promise(max_loss=max_quality_loss, confidence=confidence)
+        _cascade(folders, targets, promise, {"split": split, "models": chosen, "say": remark}, alone, json)
+        return
     if max_quality_loss is None:
         if baseline is not None:
             raise ConfigError("--baseline is what --max-quality-loss is measured against. Give both or neither.")
@@ -74,7 +82,35 @@ def command(
         raise typer.Exit(1)
 
 
-def _show(found: Tuned | Guaranteed, json: bool) -> None:
+def _cascade(
+    folders: list[str],
+    targets: dict[str, float | None],
+    promise: Promise | None,
+    what: dict[str, Any],
+    alone: dict[str, object],
+    json: bool,
+) -> None:
+    from switchpoint.evaluation.operating import Target
+    from switchpoint.learning.certify import Guaranteed
+    from switchpoint.learning.tune_cascade import certify_cascade, refuse, tune_cascade
+
+    refuse(alone)
+    if promise is None:
+        _show(tune_cascade(folders, Target(**targets), **what), json)
+        return
+    found = certify_cascade(folders, promise, **what)
+    name = "+".join(Path(folder).name for folder in folders)
+    _show(
+        Guaranteed(
+            name="cascade", dataset=name, certificate=found, pair=None, artifact=None, out_of_fold=True, cascade=True
+        ),
+        json,
+    )
+    if found.found is None:
+        raise typer.Exit(1)
+
+
+def _show(found: Tuned | TunedCascade | Guaranteed, json: bool) -> None:
     if json:
         print_json(found.to_json())
         return

@@ -34,6 +34,6 @@ def with_route_files(raw: Raw, base: Path) -> tuple[Raw, list[str]]:
 
 def _names_a_file(router: object) -> bool:
     """A section that also has routes of its own is a fault, found elsewhere."""
-    if not isinstance(router, Mapping) or router.get("kind") != "semantic":
+    if not isinstance(router, Mapping) or router.get("kind") not in ("semantic", "layered"):
         return False
     return isinstance(router.get("file"), str) and "routes" not in router

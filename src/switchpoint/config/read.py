@@ -11,7 +11,17 @@ from pydantic import BaseModel, ValidationError
 
 from switchpoint.config.inline import with_route_files
 from switchpoint.config.references import faults_of_reference
-from switchpoint.config.schema import Config, RatedRouter, ReplayUpstream, UtilityRouter
+from switchpoint.config.schema import (
+    CascadeSection,
+    Config,
+    IndexSection,
+    LayeredRouter,
+    RatedRouter,
+    ReplayUpstream,
+    Router,
+    TrainedCascadeSection,
+    UtilityRouter,
+)
 from switchpoint.core.errors import ConfigError, nearest
 
 
@@ -41,12 +51,13 @@ def parse(raw: Mapping[str, Any], source: str = "configuration", base: Path = Pa
 
 
 def _with_kinds(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """An upstream without a kind is OpenAI-compatible; the discriminator must see it."""
-    upstreams = raw.get("upstreams")
-    if not isinstance(upstreams, Mapping):
-        return dict(raw)
-    filled = {n: {"kind": "openai", **u} if isinstance(u, Mapping) else u for n, u in upstreams.items()}
-    return {**raw, "upstreams": filled}
+    """An upstream without a kind is OpenAI-compatible, a cascade has thresholds; the discriminator must see it."""
+    filled = dict(raw)
+    for section, kind in (("upstreams", "openai"), ("cascades", "threshold")):
+        named = raw.get(section)
+        if isinstance(named, Mapping):
+            filled[section] = {n: {"kind": kind, **s} if isinstance(s, Mapping) else s for n, s in named.items()}
+    return filled
 
 
 def _with_paths(config: Config, base: Path) -> Config:
@@ -60,19 +71,44 @@ def _with_paths(config: Config, base: Path) -> Config:
         name: r.model_copy(update={"artifact": str((base / r.artifact).absolute())})
         if isinstance(r, UtilityRouter | RatedRouter) and r.artifact not in (None, "bundled")
         else r
-        for name, r in config.routers.items()
+        for name, r in ((name, _with_clear_path(r, base)) for name, r in config.routers.items())
     }
     verifiers = {
         name: v.model_copy(update={key: (base / getattr(v, key)).absolute() for key in PATHS & v.model_fields_set})
         for name, v in config.verifiers.items()
     }
-    changed = {"records": records, "upstreams": upstreams, "routers": routers, "verifiers": verifiers}
+    cascades = {name: _with_cascade_path(c, base) for name, c in config.cascades.items()}
+    changed = {
+        "records": records,
+        "upstreams": upstreams,
+        "routers": routers,
+        "verifiers": verifiers,
+        "cascades": cascades,
+    }
     return config.model_copy(update=changed)
+
+
+def _with_clear_path(router: Router, base: Path) -> Router:
+    """The artifact of a layered router is its clear layer's."""
+    if not isinstance(router, LayeredRouter) or router.clear is None or router.clear.artifact == "bundled":
+        return router
+    clear = router.clear.model_copy(update={"artifact": str((base / router.clear.artifact).absolute())})
+    return router.model_copy(update={"clear": clear})
+
+
+def _with_cascade_path(cascade: CascadeSection, base: Path) -> CascadeSection:
+    """An index reads a router's artifact, which may be the bundled one; a trained cascade has its own."""
+    match cascade:
+        case IndexSection(artifact=artifact) if artifact != "bundled":
+            return cascade.model_copy(update={"artifact": str((base / artifact).absolute())})
+        case TrainedCascadeSection(artifact=folder):
+            return cascade.model_copy(update={"artifact": (base / folder).absolute()})
+    return cascade
 
 
 def _problem(fault: Any) -> str:
     keys = [str(key) for key in fault["loc"]]
-    place = ".".join(key for key in keys if not _is_tag(key, keys))
+    place = ".".join(keys[:2] + keys[3:] if _has_tag(keys) else keys)
     if fault["type"] == "extra_forbidden":
         known = sorted(_fields_at(keys[:-1]))
         return f"{place}: unknown key.{nearest(keys[-1], known)} Known: {', '.join(known)}."
@@ -86,14 +122,32 @@ PATHS = frozenset({"artifact", "tests"})
 """Keys of a verifier that name a file or a folder."""
 
 TAGS = frozenset(
-    {"openai", "fake", "replay", "cheapest", "best", "random", "length", "utility", "rated", "rules", "semantic"}
+    {
+        "openai",
+        "fake",
+        "replay",
+        "cheapest",
+        "best",
+        "random",
+        "length",
+        "utility",
+        "rated",
+        "rules",
+        "semantic",
+        "layered",
+    }
+    | {"threshold", "prefix", "agreement", "ensemble", "index", "trained"}
     | {"self_check", "p_true", "judge", "reward", "python", "format", "code", "learned"}
 )
 
 
-def _is_tag(key: str, keys: list[str]) -> bool:
-    """Pydantic puts the kind of a router or an upstream into the place as a third key; a person did not write it."""
-    return len(keys) > 3 and keys[2] == key and key in TAGS and keys[0] in ("routers", "upstreams", "verifiers")
+PLURAL = frozenset({"routers", "upstreams", "verifiers", "cascades"})
+"""Sections of several kinds."""
+
+
+def _has_tag(keys: list[str]) -> bool:
+    """Pydantic puts the kind of a section into the place as a third key; a person did not write it."""
+    return len(keys) > 3 and keys[0] in PLURAL and keys[2] in TAGS
 
 
 def _fields_at(keys: list[str]) -> set[str]:

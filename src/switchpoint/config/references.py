@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from switchpoint.config.cascades import faults_of_cascades, named_by
 from switchpoint.config.schema import BUILT_IN
 from switchpoint.core.errors import nearest
 from switchpoint.verifiers import VERIFIERS
@@ -30,6 +31,7 @@ def faults_of_reference(raw: Raw) -> Iterator[str]:
     for name in sorted(_names(raw, "verifiers") & set(VERIFIERS)):
         yield f"verifiers.{name}: a verifier of this name needs no configuration. Rename this one."
     yield from _dangling(raw)
+    yield from faults_of_cascades(_section(raw, "cascades"), _section(raw, "models"))
     yield from _rewards(raw)
     yield from _wordless(raw)
     yield from _bad_patterns(raw)
@@ -38,6 +40,8 @@ def faults_of_reference(raw: Raw) -> Iterator[str]:
     yield from _lost_budgets(raw)
     yield from _blind_limits(raw)
     yield from _semantic_routes(raw)
+    yield from _layers(raw)
+    yield from _overlaps(raw)
 
 
 def _dangling(raw: Raw) -> Iterator[str]:
@@ -56,13 +60,13 @@ def _references(raw: Raw) -> Iterator[tuple[str, Any, set[str]]]:
     for name, router in _items(raw, "routers"):
         yield from _router_references(f"routers.{name}", router, models, targets)
         yield f"routers.{name}.embeddings", router.get("embeddings"), _names(raw, "embeddings")
+        for listed in _list(_section(router, "clear").get("models")):
+            yield f"routers.{name}.clear.models", listed, models
     for name, verifier in _items(raw, "verifiers"):
         yield f"verifiers.{name}.model", verifier.get("model"), models
         yield f"verifiers.{name}.embeddings", verifier.get("embeddings"), _names(raw, "embeddings")
     for name, cascade in _items(raw, "cascades"):
-        yield f"cascades.{name}.verifier", cascade.get("verifier"), set(VERIFIERS) | _names(raw, "verifiers")
-        for listed in _list(cascade.get("models")):
-            yield f"cascades.{name}.models", listed, models
+        yield from named_by(name, cascade, models, set(VERIFIERS) | _names(raw, "verifiers"))
     yield "engine.default_model", _section(raw, "engine").get("default_model"), models
     yield "engine.baseline_model", _section(raw, "engine").get("baseline_model"), models
     yield "gateway.auto", _section(raw, "gateway").get("auto"), targets
@@ -114,9 +118,10 @@ def _ways(raw: Raw) -> Iterator[str]:
 
 def _semantic_routes(raw: Raw) -> Iterator[str]:
     for name, router in _items(raw, "routers"):
-        if router.get("kind") != "semantic":
+        if router.get("kind") not in ("semantic", "layered"):
             continue
-        if ("file" in router) == ("routes" in router):
+        topics = [key for key in ("file", "routes") if key in router]
+        if len(topics) > 1 or (not topics and router["kind"] == "semantic"):
             yield f"routers.{name}: give either routes or the file that holds them."
         for route, topic in _items(router, "routes"):
             if ("use" in topic) == ("refuse" in topic):
@@ -145,15 +150,56 @@ def _wordless(raw: Raw) -> Iterator[str]:
 
 
 def _lost_budgets(raw: Raw) -> Iterator[str]:
-    """A rule puts its own name on the decision, so that a budget behind it would never learn what was spent."""
-    budgets = {name for name, router in _items(raw, "routers") if "target_usd_per_1k" in router}
+    """A rule puts its own name on the decision, so that a budget or cap behind it would never learn what came of it."""
     for name, router in _items(raw, "routers"):
         uses = [*_list(router.get("rules")), *_section(router, "routes").values()]
-        for used in [use["use"] for use in uses if isinstance(use, Mapping) and use.get("use") in budgets]:
-            yield (
-                f"routers.{name}: a rule cannot use {used!r}, which keeps a target_usd_per_1k: its spend would not be "
-                "told apart. Give it a willingness_usd, or name it in otherwise."
-            )
+        for used in [use["use"] for use in uses if isinstance(use, Mapping) and isinstance(use.get("use"), str)]:
+            kept = None if router.get("kind") == "layered" else _keeps(raw, used)
+            if kept is not None:
+                mend = "Give it a willingness_usd" if kept == "target_usd_per_1k" else "Remove that"
+                yield (
+                    f"routers.{name}: a rule cannot use {used!r}, which keeps a {kept}: what came of its queries would "
+                    f"not be told apart. {mend}, or name it in otherwise."
+                )
+
+
+def _layers(raw: Raw) -> Iterator[str]:
+    for name, router in _items(raw, "routers"):
+        if router.get("kind") != "layered":
+            continue
+        if not router.keys() & {"file", "routes", "clear"}:
+            yield f"routers.{name}: it has one layer only. Give routes, clear, or both."
+        if "clear" in router and not router.keys() & {"willingness_usd", "target_usd_per_1k"}:
+            yield f"routers.{name}: say what quality is worth, for clear. Give willingness_usd or target_usd_per_1k."
+
+
+def _overlaps(raw: Raw) -> Iterator[str]:
+    """A layered router steers and counts whatever is behind it, so nothing there may do so too."""
+    for name, router in _items(raw, "routers"):
+        if router.get("kind") != "layered":
+            continue
+        for used in sorted(_behind(raw, name) - {name}):
+            if (kept := _keeps(raw, used)) is not None:
+                yield (
+                    f"routers.{name}: {used!r}, which it uses, keeps a {kept} of its own, and the two would overlap. "
+                    f"Remove that one; {name!r} may keep one for all of its layers."
+                )
+
+
+def _keeps(raw: Raw, name: str) -> str | None:
+    """Return the key by which a router or cascade keeps to a mean over its queries; None where it does not."""
+    section = {**_section(raw, "routers"), **_section(raw, "cascades")}.get(name)
+    keys = ("target_usd_per_1k", "max_escalation_share")
+    return next((key for key in keys if isinstance(section, Mapping) and section.get(key) is not None), None)
+
+
+def _behind(raw: Raw, name: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """Return a router and all that it may hand a query on to; a circle is a fault found elsewhere."""
+    router = _section(_section(raw, "routers"), name)
+    uses = [*_list(router.get("rules")), *_section(router, "routes").values()]
+    named = {router.get("otherwise"), *(use.get("use") for use in uses if isinstance(use, Mapping))}
+    further = {each for each in named if isinstance(each, str)} - seen - {name}
+    return {name}.union(*(_behind(raw, each, seen | {name}) for each in further))
 
 
 def _blind_limits(raw: Raw) -> Iterator[str]:

@@ -7,10 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 Price = Annotated[Decimal, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+OneOrSeveral = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
+"""One value may be given for a list of one; a union of both would tell every fault twice."""
 
 
 class Section(BaseModel):
@@ -186,18 +188,44 @@ class SemanticRouteSection(Section):
     refuse: str | None = None
 
 
-class SemanticRouter(Section):
-    """The semantic route that the query is like decides; `otherwise` names who decides where none matches."""
+class Topics(Section):
+    """Semantic routes, given here or in a file, and how a query is compared with them."""
 
-    kind: Literal["semantic"]
     file: Path | None = None
     routes: dict[str, SemanticRouteSection] = {}
-    otherwise: str
     embedder: str = "static"
     alpha: Share = 0.5
     top: PositiveInt = 3
     others: list[str] = []
     fitted_with: str | None = None
+
+
+class SemanticRouter(Topics):
+    """The semantic route that the query is like decides; `otherwise` names who decides where none matches."""
+
+    kind: Literal["semantic"]
+    otherwise: str
+
+
+class ClearSection(Candidates):
+    """What the estimates settle: a query where looking at answers would add at most `margin`, in quality."""
+
+    artifact: str = "bundled"
+    margin: Share = 0.05
+    max_novelty: Share = 0.5
+    explore: Share = 0.0
+    cached_share: Share = 0.0
+
+
+class LayeredRouter(Topics):
+    """Semantic routes settle the obvious, estimates the clear, and `otherwise`, a cascade, has the rest."""
+
+    kind: Literal["layered"]
+    clear: ClearSection | None = None
+    otherwise: str
+    willingness_usd: NonNegativeFloat | None = None
+    target_usd_per_1k: PositiveFloat | None = None
+    max_escalation_share: Share | None = None
 
 
 class AskingVerifier(Section):
@@ -283,13 +311,73 @@ class LearnedVerifier(Section):
     artifact: Path
 
 
-class CascadeSection(Section):
-    """Cheap first; the next model where the verifier's score stays below the threshold."""
+class AnyCascade(Section):
+    """What every cascade has."""
+
+    max_escalation_share: Share | None = None
+
+
+class ThresholdCascadeSection(AnyCascade):
+    """Cheap first; the next model where a verifier's score stays below the threshold."""
 
     kind: Literal["threshold"] = "threshold"
     models: Annotated[list[str], Field(min_length=2)]
+    verifier: Annotated[list[str], Field(min_length=1), OneOrSeveral]
+    threshold: Annotated[list[Share], Field(min_length=1), OneOrSeveral]
+
+
+class PrefixSection(AnyCascade):
+    """Cheap first; the beginning of its answer is held and scored, and streams on from the threshold."""
+
+    kind: Literal["prefix"]
+    models: Annotated[list[str], Field(min_length=2)]
     verifier: str
     threshold: Share
+    prefix_tokens: PositiveInt = 64
+
+
+class AgreementSection(AnyCascade):
+    """Opinions one at a time until enough of them agree, else the final model."""
+
+    kind: Literal["agreement"]
+    voters: Annotated[list[str], Field(min_length=1)]
+    final: str | None = None
+    lead: PositiveInt = 2
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
+    most: PositiveInt | None = None
+
+
+class EnsembleSection(AnyCascade):
+    """Every model answers; then one answer is chosen or written. A reference, not a way to save."""
+
+    kind: Literal["ensemble"]
+    models: Annotated[list[str], Field(min_length=2)]
+    combine: Literal["vote", "best", "rank", "fuse"] = "vote"
+    verifier: str | None = None
+    model: str | None = None
+
+
+class IndexSection(AnyCascade):
+    """The index rule on a router's estimates and a verifier's calibrated score."""
+
+    kind: Literal["index"]
+    models: Annotated[list[str], Field(min_length=2)]
+    verifier: str
+    willingness_usd: NonNegativeFloat
+    artifact: str = "bundled"
+    usd_per_s: NonNegativeFloat = 0.0
+    max_calls: PositiveInt | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+class TrainedCascadeSection(AnyCascade):
+    """A cascade that was trained on outcomes."""
+
+    kind: Literal["trained"]
+    artifact: Path
+    willingness_usd: NonNegativeFloat | None = None
+    verifier: str | None = None
 
 
 class EngineSection(Section):
@@ -322,7 +410,14 @@ class GatewaySection(Section):
 
 Upstream = Annotated[OpenAIUpstream | FakeUpstream | ReplayUpstream, Field(discriminator="kind")]
 Router = Annotated[
-    SimpleRouter | RandomRouter | LengthRouter | UtilityRouter | RatedRouter | RulesRouter | SemanticRouter,
+    SimpleRouter
+    | RandomRouter
+    | LengthRouter
+    | UtilityRouter
+    | RatedRouter
+    | RulesRouter
+    | SemanticRouter
+    | LayeredRouter,
     Field(discriminator="kind"),
 ]
 
@@ -336,6 +431,12 @@ VerifierSection = Annotated[
     | FormatVerifier
     | CodeVerifier
     | LearnedVerifier,
+    Field(discriminator="kind"),
+]
+
+
+CascadeSection = Annotated[
+    ThresholdCascadeSection | PrefixSection | AgreementSection | EnsembleSection | IndexSection | TrainedCascadeSection,
     Field(discriminator="kind"),
 ]
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable
 
-from switchpoint.core.attempt import Answer, Attempt, Chunk, Failure
-from switchpoint.core.decision import Decision, Hold
+from switchpoint.core.attempt import Answer, Attempt, Chunk, Failure, Verdict
+from switchpoint.core.decision import Call, Hold
 from switchpoint.core.errors import BadAnswer
 from switchpoint.core.model import Model, Usage
-
-T = TypeVar("T")
+from switchpoint.core.query import TOKENS_PER_BYTE
+from switchpoint.engine.joining import calls_tool, joined
 
 
 class Draft:
@@ -18,16 +17,24 @@ class Draft:
 
     Chunks that say nothing yet (a role, a comment) wait for the first that does: until then a failure costs the caller
     nothing and the run may still turn to another model.
+
+    whole_only : hold a prefix to the end of its answer, because its beginning alone must not be accepted. So does an
+        answer that turns out to call a tool.
+    max_held_bytes : of the data of the chunks that no caller has seen; see `add`.
     """
 
-    def __init__(self, decision: Decision, hold: Hold, clock: Callable[[], float]) -> None:
-        self.decision = decision
-        self.hold = hold
-        self.clock = clock
-        self.start = clock()
+    def __init__(
+        self, call: Call, model: Model, clock: Callable[[], float], *, whole_only: bool, max_held_bytes: int
+    ) -> None:
+        self.decision = call.decision
+        self.hold = Hold.ALL if call.hold is Hold.PREFIX and whole_only else call.hold
         self.committed = False
-        self._waiting: list[Chunk] = []
+        self.ends = False
+        self._model, self._clock, self._start = model, clock, clock()
+        self._prefix_tokens, self._max_held_bytes = call.prefix_tokens, max_held_bytes
         self._chunks: list[Chunk] = []
+        self._seen = 0  # so many of the chunks are the caller's
+        self._held_bytes = self._chars = self._logprobs = 0
         self._answer: Answer | None = None
         self._first_token: float | None = None
 
@@ -36,59 +43,78 @@ class Draft:
         self._answer = answer
 
     def add(self, chunk: Chunk) -> list[Chunk]:
-        """Take a chunk; return those that are now committed to the caller."""
+        """Take a chunk; return those that are now committed to the caller.
+
+        Raises BadAnswer where an answer that must be held whole is longer than may be held.
+        """
         self._chunks.append(chunk)
-        self._waiting.append(chunk)
         if chunk.speaks and self._first_token is None:
-            self._first_token = self.clock()
-        if self.hold is Hold.ALL or self._first_token is None:
-            return []
+            self._first_token = self._clock()
+        if self._first_token is not None and (self.committed or self.hold is Hold.NOTHING):
+            return self.commit()
+        self._hold_back(chunk)
+        return []
+
+    def commit(self) -> list[Chunk]:
+        """Give what is held to the caller: from now on the answer streams straight through."""
         self.committed = True
-        ready, self._waiting = self._waiting, []
+        ready, self._seen = self._chunks[self._seen :], len(self._chunks)
         return ready
+
+    @property
+    def at_prefix(self) -> bool:
+        """Whether the beginning that was asked for is there, and waits for a verdict.
+
+        Its length is the number of log-probabilities, or without any a token for every four characters. Only content
+        counts, so reasoning is held until it ends.
+        """
+        if self.hold is not Hold.PREFIX or self.committed or self.ends or self._first_token is None:
+            return False
+        tokens = self._logprobs or self._chars * TOKENS_PER_BYTE
+        return self._full or (self._chars > 0 and tokens >= self._prefix_tokens)
 
     def held(self) -> tuple[Chunk, ...]:
         """Return the chunks that no caller has seen."""
-        return tuple(self._waiting)
+        return tuple(self._chunks[self._seen :])
 
     def check(self) -> None:
         """Raise BadAnswer if the call ended without an answer."""
         if self._answer is None and self._first_token is None:
             raise BadAnswer("the stream ended without an answer")
 
-    def attempt(self, model: Model, failure: Failure | None) -> Attempt:
+    def attempt(self, failure: Failure | None, *, verdicts: tuple[Verdict, ...] = (), partial: bool = False) -> Attempt:
         """Return the story of the call, up to now."""
-        answer = self._answer or self._joined()
-        latency_s = self.clock() - self.start
+        answer = self._answer
+        if answer is None and self._chunks:  # of what the caller already has nobody needs a body
+            answer = joined(self._chunks, body=not self.committed)
+        latency_s = self._clock() - self._start
         return Attempt(
             decision=self.decision,
             answer=answer,
             failure=failure,
-            cost_usd=model.cost_usd(_billed(answer, failure), latency_s),
+            verdicts=verdicts,
+            cost_usd=self._model.cost_usd(_billed(answer, failure), latency_s),
             latency_s=latency_s,
-            ttft_s=None if self._first_token is None else self._first_token - self.start,
+            ttft_s=None if self._first_token is None else self._first_token - self._start,
             committed=self.committed,
+            partial=partial,
         )
 
-    def _joined(self) -> Answer | None:
-        """Put the chunks together; the answer has no body, since the caller got its pieces."""
-        if not self._chunks:
-            return None
-        return Answer(
-            text="".join(chunk.text for chunk in self._chunks),
-            model=_last(chunk.model for chunk in self._chunks),
-            finish_reason=_last(chunk.finish_reason for chunk in self._chunks),
-            usage=_last(chunk.usage for chunk in self._chunks),
-            logprobs=tuple(value for chunk in self._chunks for value in chunk.logprobs),
-            body={},
-        )
+    @property
+    def _full(self) -> bool:
+        return self._held_bytes > self._max_held_bytes
 
-
-def _last(values: Iterable[T | None]) -> T | None:
-    found = None
-    for value in values:
-        found = found if value is None else value
-    return found
+    def _hold_back(self, chunk: Chunk) -> None:
+        self._held_bytes += len(chunk.data)
+        self._chars += len(chunk.text)
+        self._logprobs += len(chunk.logprobs)
+        self.ends = self.ends or chunk.finish_reason is not None
+        if self.hold is Hold.PREFIX and calls_tool(chunk):
+            self.hold = Hold.ALL
+        if self._full and self.hold is not Hold.PREFIX:
+            error = BadAnswer(f"the answer is longer than the {self._max_held_bytes} bytes that may be held")
+            error.retryable = False  # it would be as long again
+            raise error
 
 
 def _billed(answer: Answer | None, failure: Failure | None) -> Usage | None:

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from switchpoint.core.attempt import Attempt
+from switchpoint.core.attempt import Attempt, best_answered
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Reason, Step
 from switchpoint.core.errors import RequestError
@@ -36,6 +36,9 @@ class Engine:
     config, artifact : hashes that every record carries.
     store_prompts : whether records keep the messages.
     max_attempts : calls of one query at most, whatever its strategy says.
+    verify_time_box_s : how long a verifier may take for one verdict.
+    max_held_bytes : data of a streamed answer that is held back at most. A longer beginning is judged by then; a longer
+        answer that must be held whole is a failed attempt.
     """
 
     catalog: Catalog
@@ -49,11 +52,13 @@ class Engine:
     artifact: str | None = None
     store_prompts: bool = False
     max_attempts: int = 10
+    verify_time_box_s: float = 10.0
+    max_held_bytes: int = 1 << 20
     clock: Callable[[], float] = time.perf_counter
     now: Callable[[], datetime] = utc_now
 
     def next(self, strategy: Strategy, query: Query, attempts: Sequence[Attempt]) -> Step:
-        """Ask the strategy; where deciding fails, the answer in hand is taken, else the default model is called, once.
+        """Ask the strategy; where deciding fails, what is in hand is taken, else the default model is called, once.
 
         Raises RequestError (NoEligibleModel above all), which is the caller's to mend and not a failure to decide.
         """
@@ -111,8 +116,9 @@ class Engine:
             await upstream.close()
 
     def _undecided(self, strategy: Strategy, attempts: Sequence[Attempt], error: Exception) -> Step:
-        if attempts and attempts[-1].answered:
-            return Accept(attempt=len(attempts) - 1, reason="deciding failed")
+        in_hand = len(attempts) - 1 if attempts and attempts[-1].partial else best_answered(attempts)
+        if in_hand is not None:
+            return Accept(attempt=in_hand, reason="deciding failed")
         detail = f"deciding failed: {type(error).__name__}"
         if any(attempt.decision.reason is Reason.ROUTER_FAILED for attempt in attempts):
             return GiveUp(reason=f"{detail}, and so did the default model {self.default_model}")

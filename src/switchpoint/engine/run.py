@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from switchpoint.core.attempt import Attempt, Chunk, Failure, Verdict
+from switchpoint.core.attempt import Attempt, Chunk, Failure, best_answered
 from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Step, Verify
-from switchpoint.core.errors import BadAnswer, DeadlineExceeded, NoAnswer, Refused, UpstreamError, UpstreamTimeout
-from switchpoint.core.model import Model
+from switchpoint.core.errors import (
+    DeadlineExceeded,
+    NoAnswer,
+    NoEligibleModel,
+    Refused,
+    UpstreamTimeout,
+)
 from switchpoint.core.protocols import Strategy
 from switchpoint.core.query import Query
 from switchpoint.core.record import Record
-from switchpoint.engine.draft import Draft
+from switchpoint.engine.calling import CANCELLED, OpenCall, begin, failure_of, sent
+from switchpoint.engine.limits import over_limit, spent_usd
+from switchpoint.engine.savings import baseline_cost_usd
+from switchpoint.engine.verifying import verdict
 
 if TYPE_CHECKING:
     from switchpoint.engine.engine import Engine
@@ -32,6 +40,7 @@ class Run:
     is not streamed yields nothing, and its answer is in the record.
 
     decision : of the call in progress, then of the accepted answer; None before the first.
+    accept_reason : why an answer was accepted; None before it was.
     """
 
     def __init__(
@@ -45,9 +54,10 @@ class Run:
         self.stream = stream
         self.attempts: list[Attempt] = []
         self.decision: Decision | None = None
+        self.accept_reason: str | None = None
+        self._open: OpenCall | None = None
         self._held: dict[int, tuple[Chunk, ...]] = {}
         self._accepted: int | None = None
-        self._accept_reason: str | None = None
         self._record: Record | None = None
         self._decide_s = 0.0
         self._preparation_s = 0.0
@@ -85,19 +95,27 @@ class Run:
 
     async def _loop(self) -> AsyncGenerator[Chunk, None]:
         await self._prepare()
-        while self._accepted is None:
-            match self._next():
-                case Call() as call:
-                    async with aclosing(self._call(call)) as chunks:
-                        async for chunk in chunks:
+        try:
+            while self._accepted is None:
+                match self._next():
+                    case Verify(attempt=number, verifier=verifier):
+                        await self._verify(number, verifier)
+                        continue  # nothing to read: what is open waits for the strategy
+                    case GiveUp(reason=reason):
+                        raise NoAnswer(reason, self.attempts)
+                    case Accept(attempt=number, reason=reason):
+                        for chunk in await self._accept(number, reason):
                             yield chunk
-                case Verify(attempt=number, verifier=verifier):
-                    await self._verify(number, verifier)
-                case Accept(attempt=number, reason=reason):
-                    for chunk in self._accept(number, reason):
+                    case Call() as call:
+                        await self._begin(call)
+                async with aclosing(self._read()) as chunks:
+                    async for chunk in chunks:
                         yield chunk
-                case GiveUp(reason=reason):
-                    raise NoAnswer(reason, self.attempts)
+        except (asyncio.CancelledError, GeneratorExit):
+            await self._end(CANCELLED)
+            raise
+        finally:
+            await self._end(None)
 
     async def _prepare(self) -> None:
         """Fetch what the strategy decides on, within the deadline; until it is there its cost is unknown."""
@@ -112,46 +130,92 @@ class Run:
             self._preparation_s = self.engine.clock() - before
 
     def _next(self) -> Step:
+        """Ask the strategy, within the limits of the query: of time, of money and of calls."""
+        given = bool(self.attempts) and self.attempts[-1].committed and self.attempts[-1].answered
+        if not given and self._left_s() <= 0:
+            return self._best_or("deadline", DeadlineExceeded(self._too_late(), self.attempts))
         before = self.engine.clock()
         step = self.engine.next(self.strategy, self.query, tuple(self.attempts))
         self._decide_s += self.engine.clock() - before
-        if isinstance(step, Call) and len(self.attempts) >= self.engine.max_attempts:
-            return GiveUp(reason=f"{self.engine.max_attempts} calls are the limit for one request")
-        return step
+        last = len(self.attempts) - 1
+        if given and not (isinstance(step, Verify) or (isinstance(step, Accept) and step.attempt == last)):
+            return Accept(attempt=last, reason="already given")  # the caller has it: nothing is re-routed any more
+        return self._allowed(step) if isinstance(step, Call) else step
 
-    async def _call(self, call: Call) -> AsyncGenerator[Chunk, None]:
-        """Call the model, yielding chunks as they are committed; the attempt is noted however the call ends."""
-        await self._pause(call.delay_s)
+    def _allowed(self, call: Call) -> Step:
+        """Return the call, or what is done instead where a limit forbids it."""
+        if len(self.attempts) >= self.engine.max_attempts:
+            limit = f"{self.engine.max_attempts} calls are the limit for one request"
+            return self._best_or("best in hand", NoAnswer(limit, self.attempts), beginning=True)
+        if self._left_s() <= call.delay_s:
+            return self._best_or("deadline", DeadlineExceeded(self._too_late(), self.attempts))
+        if self.query.max_cost_usd is None:
+            return call
+        spent = spent_usd(self.query, self.attempts, self.engine.catalog)
+        model = call.decision.model
+        too_much = over_limit(self.engine.catalog[model], sent(self.query, call), spent)
+        if too_much is None:
+            return call
+        error = NoAnswer(f"{model} {too_much}", self.attempts) if self.attempts else NoEligibleModel({model: too_much})
+        return self._best_or("cost limit", error, beginning=True)
+
+    def _best_or(self, reason: str, error: Exception, *, beginning: bool = False) -> Accept:
+        """Accept the best answer in hand; raises the error where there is none.
+
+        beginning : where there is no whole answer, a beginning that is held is streamed on.
+        """
+        best = best_answered(self.attempts)
+        if best is None and beginning and self._open is not None:
+            best = self._open.number
+        if best is None:
+            raise error
+        return Accept(attempt=best, reason=reason)
+
+    async def _begin(self, call: Call) -> None:
+        """Open a call of a model, in place of the one whose beginning was held."""
+        await self._end(None)
+        if call.delay_s > 0:
+            await asyncio.sleep(call.delay_s)
         self.decision = call.decision
-        model = self.engine.catalog[call.decision.model]
-        draft = Draft(call.decision, call.hold, self.engine.clock)
-        failure: Failure | None = None
-        try:
-            async with aclosing(self._pieces(model, draft)) as pieces:
-                async for chunk in pieces:
-                    yield chunk
-            draft.check()
-        except (asyncio.CancelledError, GeneratorExit):
-            failure = Failure(kind="Cancelled", message="the caller went away")
-            raise
-        except Exception as error:
-            failure = _failure(model, error)
-            if draft.committed:
-                raise
-        finally:
-            self._held[len(self.attempts)] = draft.held()
-            self.attempts.append(draft.attempt(model, failure))
+        self._open = begin(self.engine, call, sent(self.query, call), len(self.attempts), stream=self.stream)
 
-    async def _pieces(self, model: Model, draft: Draft) -> AsyncGenerator[Chunk, None]:
-        """Fill the draft from the upstream, yielding what it commits."""
-        upstream = self.engine.upstreams[model.upstream]
-        if not self.stream:
-            draft.whole(await self._in_time(upstream.complete(model, self.query)))
+    async def _read(self) -> AsyncGenerator[Chunk, None]:
+        """Read on in the open call to its end, or to the end of a held beginning; yield what is committed."""
+        if self._open is None:
             return
-        async with aclosing(upstream.stream(model, self.query)) as stream:
-            while (chunk := await self._in_time(_next_of(stream))) is not None:
+        draft, rest = self._open.draft, self._open.rest
+        try:
+            while not draft.at_prefix:
+                chunk = await self._in_time(_next_of(rest))
+                if chunk is None:
+                    draft.check()
+                    await self._end(None)
+                    return
                 for piece in draft.add(chunk):
                     yield piece
+            self._note(self._open, None, partial=True)
+        except Exception as error:
+            await self._end(failure_of(self._open.model, error))
+            if draft.committed:
+                raise
+
+    async def _end(self, failure: Failure | None) -> None:
+        """Close the open call, if there is one, and note its attempt: a held beginning that was not accepted stays."""
+        if self._open is None:
+            return
+        ended, self._open = self._open, None
+        try:
+            with suppress(Exception):  # what goes wrong in hanging up costs nobody an answer
+                await ended.rest.aclose()
+        finally:
+            self._note(ended, failure, partial=failure is None and ended.draft.at_prefix)
+            self._held[ended.number] = ended.draft.held()
+            if failure is not None and self._accepted == ended.number:
+                self._accepted = None  # its beginning was accepted, and the rest never came
+
+    def _note(self, call: OpenCall, failure: Failure | None, *, partial: bool) -> None:
+        verdicts = self.attempts[call.number].verdicts if call.number < len(self.attempts) else ()
+        self.attempts[call.number :] = [call.draft.attempt(failure, verdicts=verdicts, partial=partial)]
 
     async def _in_time(self, work: Awaitable[T]) -> T:
         """Wait for one piece of work, no longer than the query's deadline."""
@@ -161,43 +225,41 @@ class Run:
             async with asyncio.timeout(self._left_s()):
                 return await work
         except TimeoutError as error:
-            raise UpstreamTimeout(f"the request's deadline of {self.query.deadline_s} s has passed") from error
+            raise UpstreamTimeout(self._too_late()) from error
 
     def _left_s(self) -> float:
         deadline_s = math.inf if self.query.deadline_s is None else self.query.deadline_s
         return max(0.0, deadline_s - (self.engine.clock() - self._start))
 
-    async def _pause(self, delay_s: float) -> None:
-        if self._left_s() <= delay_s:
-            raise DeadlineExceeded(f"the request's deadline of {self.query.deadline_s} s has passed", self.attempts)
-        if delay_s > 0:
-            await asyncio.sleep(delay_s)
+    def _too_late(self) -> str:
+        return f"the request's deadline of {self.query.deadline_s} s has passed"
 
     async def _verify(self, number: int, verifier: str) -> None:
-        """Note the verifier's verdict; one that fails, or says nothing sensible, scores NaN, which nobody accepts."""
-        attempt = self._whole_attempt(number)
+        """Note the verifier's verdict on an answer in hand, or on the beginning that is held."""
+        attempt = self._in_hand(number)
         assert attempt.answer is not None
         if attempt.verdict_of(verifier) is not None:
             again = f"attempt {number} to be verified twice by {verifier!r}"
             raise NoAnswer(f"the strategy {self.strategy.name!r} asked for {again}")
-        try:
-            verdict = await self._in_time(self.engine.verifiers[verifier](self.query, attempt.answer))
-        except Exception:
-            verdict = Verdict(score=math.nan, cost_usd=None)
-        if not 0.0 <= verdict.score <= 1.0:
-            verdict = replace(verdict, score=math.nan)
-        self.attempts[number] = replace(attempt, verdicts=(*attempt.verdicts, replace(verdict, verifier=verifier)))
+        within_s = min(self._left_s(), self.engine.verify_time_box_s)
+        said = await verdict(self.engine.verifiers, verifier, self.query, attempt.answer, within_s)
+        self.attempts[number] = replace(attempt, verdicts=(*attempt.verdicts, said))
 
-    def _accept(self, number: int, reason: str) -> tuple[Chunk, ...]:
-        attempt = self._whole_attempt(number)
-        self._accept_reason = reason
-        self._accepted, self.decision = number, attempt.decision
+    async def _accept(self, number: int, reason: str) -> Sequence[Chunk]:
+        """Give an answer to the caller; return what was held of it. Of a held beginning the rest is still to come."""
+        attempt = self._in_hand(number)
+        self.accept_reason, self.decision = reason, attempt.decision
+        self._accepted = number
+        if self._open is not None and self._open.number == number:
+            return self._open.draft.commit()
+        await self._end(None)
         self.attempts[number] = replace(attempt, committed=True)
         return self._held.get(number, ())
 
-    def _whole_attempt(self, number: int) -> Attempt:
+    def _in_hand(self, number: int) -> Attempt:
         attempt = self.attempts[number] if 0 <= number < len(self.attempts) else None
-        if attempt is None or not attempt.answered:
+        held = self._open is not None and self._open.number == number
+        if attempt is None or not (attempt.answered or held):
             raise NoAnswer(f"the strategy {self.strategy.name!r} chose attempt {number}, which has no answer")
         return attempt
 
@@ -223,32 +285,16 @@ class Run:
             messages=self.query.messages if engine.store_prompts else None,
             preparation_usd=self.query.preparation_usd,
             preparation_s=self._preparation_s,
-            accept_reason=self._accept_reason,
+            accept_reason=self.accept_reason,
         )
         engine.sink(self._record)
 
     def _baseline_cost_usd(self) -> Decimal | None:
-        """What the baseline model would have cost: its own bill, else these tokens at its prices, else its estimate."""
         if self._accepted is None or self.engine.baseline_model is None:
             return None
-        accepted = self.attempts[self._accepted]
-        if accepted.decision.model == self.engine.baseline_model:
-            return accepted.cost_usd
-        usage = accepted.answer.usage if accepted.answer else None
-        model = self.engine.catalog[self.engine.baseline_model]
-        at_its_prices = None if usage is None else model.cost_usd(replace(usage, cost_usd=None))
-        if at_its_prices is not None:
-            return at_its_prices
-        estimate = self.attempts[0].decision.cost_usd.get(model.id, math.nan)
-        return None if math.isnan(estimate) else Decimal(repr(estimate))
+        baseline = self.engine.catalog[self.engine.baseline_model]
+        return baseline_cost_usd(baseline, self.attempts, self.attempts[self._accepted])
 
 
 async def _next_of(stream: AsyncGenerator[Chunk, None]) -> Chunk | None:
     return await anext(stream, None)
-
-
-def _failure(model: Model, error: Exception) -> Failure:
-    """An upstream's bug is an attempt that failed, not the end of the run."""
-    if isinstance(error, UpstreamError):
-        return Failure.of(error)
-    return Failure.of(BadAnswer(f"{model.upstream}: {type(error).__name__}: {error}"))

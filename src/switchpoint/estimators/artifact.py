@@ -61,6 +61,14 @@ class Artifact:
     digest: str
 
 
+class Stored(Protocol):
+    """Whatever can be written."""
+
+    def state(self) -> State:
+        """Return everything; raises NotFittedError."""
+        ...
+
+
 @runtime_checkable
 class Storable(Estimator, Protocol):
     """An estimator that can be written and read."""
@@ -86,20 +94,20 @@ class Trained(Storable, Protocol):
 
 
 def write(
-    estimator: Storable,
+    stored: Stored,
     folder: Path | str,
     *,
     created: str,
     trained_on: Sequence[Mapping[str, Any]] = (),
     metrics: Mapping[str, Any] | None = None,
-    parts: Mapping[str, Storable] | None = None,
+    parts: Mapping[str, Stored] | None = None,
 ) -> str:
-    """Write an estimator into a folder, made if missing; returns the artifact's hash.
+    """Write what was trained into a folder, made if missing; returns the artifact's hash.
 
     created : a date or a time, of the caller's clock; it is part of the hash.
     parts : what else was learned of the same rows, by the name of the subfolder that it goes to.
     """
-    state, folder = estimator.state(), Path(folder)
+    state, folder = stored.state(), Path(folder)
     arrays = {name: np.asarray(array, order="C") for name, array in sorted(state.tensors.items())}
     files = {TENSORS: save(arrays), **state.files}
     manifest = Manifest(

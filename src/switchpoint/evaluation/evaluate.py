@@ -15,7 +15,7 @@ from switchpoint.estimators.calibration import FOLDS
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, Statistic, difference, intervals, mean_of, ratio_of
 from switchpoint.evaluation.bout import bout_of
 from switchpoint.evaluation.ceiling import ceiling
-from switchpoint.evaluation.family import family
+from switchpoint.evaluation.family import Family, family
 from switchpoint.evaluation.metrics import (
     brier_score_loss,
     expected_calibration_error,
@@ -25,7 +25,8 @@ from switchpoint.evaluation.metrics import (
 from switchpoint.evaluation.reliability import reliability
 from switchpoint.evaluation.replay import Played
 from switchpoint.evaluation.report import Evaluation, Point
-from switchpoint.evaluation.robustness import robustness
+from switchpoint.evaluation.robustness import Shaken, robustness
+from switchpoint.evaluation.two_model import TwoModel
 
 TIMED = 200
 """So many decisions are timed."""
@@ -63,11 +64,52 @@ def evaluate(
     """
     if groups is not None and len(groups) != len(test):
         raise DataError(f"{test.name}: {len(groups)} group ids do not fit {len(test)} queries. Give one for each.")
+    bout = bout_of(estimator, test, train, weak=weak, strong=strong, probabilities=probabilities)
+    games, view = bout.games(), bout.view(resamples, seed, groups)
+    return measured(
+        test,
+        games,
+        view,
+        family(bout.seen.cautiously(), test, bout.best, seed),
+        router=router,
+        best=bout.best,
+        predicted=bout.prediction.mean if probabilities else None,
+        robustness=robustness(estimator, bout, resamples=resamples, seed=seed, groups=groups) if shake else (),
+        train_s=train_s,
+        decide_us=_decide_us(estimator, test.queries),
+        n_train_removed=n_train_removed,
+        notes=tuple(bout.notes(games, view)),
+        resamples=resamples,
+        seed=seed,
+        groups=groups,
+    )
+
+
+def measured(
+    test: Outcomes,
+    games: Mapping[str, Played],
+    view: TwoModel | None,
+    costs: Family | None,
+    *,
+    router: str,
+    best: str | None,
+    predicted: FloatArray | None,
+    decide_us: float,
+    robustness: tuple[Shaken, ...] = (),
+    train_s: float | None = None,
+    n_train_removed: int = 0,
+    notes: tuple[str, ...] = (),
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    groups: IntArray | None = None,
+) -> Evaluation:
+    """Measure what was played, by a router or by a cascade: every figure with its interval.
+
+    games : "router" and the baselines. best : the best single model. predicted : probabilities of being right, shape
+    (n_queries, n_models), NaN where nothing was predicted; None where they are not meant as probabilities.
+    """
     drawn = (resamples, seed, groups)
     again = {"resamples": resamples, "seed": seed}
-    bout = bout_of(estimator, test, train, weak=weak, strong=strong, probabilities=probabilities)
-    games, view, costs = bout.games(), bout.view(*drawn), family(bout.seen.cautiously(), test, bout.best, seed)
-    predicted = bout.prediction.mean
     return Evaluation(
         router=router,
         dataset=test.name,
@@ -75,22 +117,22 @@ def evaluate(
         n_groups=None if groups is None else len(np.unique(groups)),
         models=test.models,
         quality=_means({name: game.quality for name, game in games.items()}, *drawn),
-        best_single_model=bout.best,
+        best_single_model=best,
         cost_usd_per_1k=_means({name: game.cost_usd * 1_000 for name, game in games.items()}, *drawn),
         gain_over_best_single=_gain(games, *drawn),
         shares=_shares(test, games["router"]),
         two_model=view,
         costs=None if costs is None else costs.measure(*drawn),
         arena=_arena(test, games["router"], *drawn),
-        ceiling=ceiling(test, bout.best, groups=groups, **again) if _enough(test) else None,
-        ece=expected_calibration_error(predicted, test.quality) if probabilities else None,
-        brier=brier_score_loss(predicted, test.quality) if probabilities else None,
-        reliability=reliability(predicted, test.quality, test.models) if probabilities else (),
-        robustness=robustness(estimator, bout, groups=groups, **again) if shake else (),
+        ceiling=ceiling(test, best, groups=groups, **again) if _enough(test) else None,
+        ece=None if predicted is None else expected_calibration_error(predicted, test.quality),
+        brier=None if predicted is None else brier_score_loss(predicted, test.quality),
+        reliability=() if predicted is None else reliability(predicted, test.quality, test.models),
+        robustness=robustness,
         train_s=train_s,
-        decide_us=_decide_us(estimator, test.queries),
+        decide_us=decide_us,
         n_train_removed=n_train_removed,
-        notes=tuple(bout.notes(games, view)),
+        notes=notes,
         singles=_singles(test),
     )
 

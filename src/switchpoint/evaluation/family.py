@@ -7,6 +7,7 @@ hull that AIQ, the cost of near-best quality and the leaderboards' figures are r
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -16,9 +17,10 @@ from switchpoint.core.protocols import Policy
 from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.evaluation.bootstrap import RESAMPLES, Interval, interval, mean_of, resampled
 from switchpoint.evaluation.curve import Hull
-from switchpoint.evaluation.frontier import Frontier, frontier, upper_hulls
+from switchpoint.evaluation.frontier import frontier, upper_hulls
 from switchpoint.evaluation.metrics import aiq, cost_save, pareto_dist, perf_gain
 from switchpoint.evaluation.replay import OnKnownGround
+from switchpoint.evaluation.sweep import Sweep
 from switchpoint.evaluation.two_model import Line, line
 from switchpoint.routers.policies import MaxUtility
 
@@ -64,6 +66,20 @@ class Costs:
     single_curve: Line
 
 
+class Points(Protocol):
+    """Operating points on recorded outcomes: a router's frontier, or a cascade's sweep."""
+
+    def __len__(self) -> int: ...
+
+    def mean_quality(self, outcomes: Outcomes, weights: FloatArray | None = None) -> FloatArray:
+        """Return the mean quality of every point, shape (..., n_points), for weights of shape (..., n_queries)."""
+        ...
+
+    def mean_cost_usd(self, outcomes: Outcomes, weights: FloatArray | None = None) -> FloatArray:
+        """Return the mean cost of every point likewise."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """Every operating point of a router on recorded outcomes, and the two ends that need no estimate.
@@ -72,7 +88,7 @@ class Family:
     shuffled : `FIGURES` of the estimates dealt out to other queries, shape (n_shuffles, n_figures).
     """
 
-    points: Frontier
+    points: Points
     outcomes: Outcomes
     cheapest: int
     best: int | None
@@ -119,14 +135,14 @@ class Family:
         ends = [self.cheapest] if self.best is None else [self.cheapest, self.best]
         cost, quality = self.outcomes.cost_usd, self.outcomes.quality
         return _hulls(
-            np.concatenate([self.points.mean(cost, drawn), mean_of(cost[:, ends])(drawn)], axis=1),
-            np.concatenate([self.points.mean(quality, drawn), mean_of(quality[:, ends])(drawn)], axis=1),
+            np.concatenate([self.points.mean_cost_usd(self.outcomes, drawn), mean_of(cost[:, ends])(drawn)], axis=1),
+            np.concatenate([self.points.mean_quality(self.outcomes, drawn), mean_of(quality[:, ends])(drawn)], axis=1),
         )
 
     def pareto_dist(self) -> float:
         """Return the mean distance of the operating points to the front that they and the single models make."""
         outcomes = self.outcomes
-        cost, quality = self.points.mean(outcomes.cost_usd), self.points.mean(outcomes.quality)
+        cost, quality = self.points.mean_cost_usd(outcomes), self.points.mean_quality(outcomes)
         known = ~(np.isnan(cost) | np.isnan(quality))
         singles = ~np.isnan(outcomes.mean_quality())
         others = outcomes.mean_cost_usd()[singles], outcomes.mean_quality()[singles]
@@ -174,16 +190,33 @@ def family(seen: Estimates, outcomes: Outcomes, best: str | None, seed: int = 0)
     return replace(found, shuffled=np.array(luck))
 
 
+def swept(points: Sweep, outcomes: Outcomes, best: str, seed: int = 0) -> Family | None:
+    """Return the operating points of a cascade; None where the cost of some model is not on record."""
+    costs = outcomes.mean_cost_usd()
+    if np.isnan(costs).any():
+        return None
+    found = Family(
+        points=points,
+        outcomes=outcomes,
+        cheapest=int(costs.argmin()),
+        best=outcomes.column(best),
+        shuffled=np.empty((0, len(FIGURES))),
+    )
+    random = np.random.default_rng(seed)
+    dealt = (points.dealt(random.permutation(len(outcomes))) for _ in range(SHUFFLES))
+    return replace(found, shuffled=np.array([replace(found, points=other).figures() for other in dealt]))
+
+
 def _dealt(seen: Estimates, order: IntArray) -> Estimates:
     """Give each query what is estimated of another one; expected costs stay."""
     novelty = None if seen.novelty is None else seen.novelty[order]
     return seen._replace(quality=seen.quality[order], novelty=novelty)
 
 
-def _kept(points: Frontier, outcomes: Outcomes) -> IntArray:
+def _kept(points: Points, outcomes: Outcomes) -> IntArray:
     """Return the points to resample: first, last, the corners of the observed hull, and others evenly between."""
     evenly = np.linspace(0, len(points) - 1, min(len(points), RESAMPLED)).round().astype(np.intp)
-    cost, quality = points.mean(outcomes.cost_usd), points.mean(outcomes.quality)
+    cost, quality = points.mean_cost_usd(outcomes), points.mean_quality(outcomes)
     start, moves = upper_hulls(*_usable(cost[None], quality[None]))
     return np.unique(np.concatenate([evenly, start, moves.after]))
 

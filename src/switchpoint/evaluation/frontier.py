@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from switchpoint.core.estimate import Estimates
+from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import FloatArray, IntArray
 from switchpoint.evaluation.replay import MAX_NOVELTY
 from switchpoint.routers.policies import MaxUtility
@@ -85,6 +86,14 @@ class Frontier:
         count = self._sums(known.astype(float), weights)
         means: FloatArray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
         return means
+
+    def mean_quality(self, outcomes: Outcomes, weights: FloatArray | None = None) -> FloatArray:
+        """Return the mean quality at every point; see `mean`."""
+        return self.mean(outcomes.quality, weights)
+
+    def mean_cost_usd(self, outcomes: Outcomes, weights: FloatArray | None = None) -> FloatArray:
+        """Return the mean cost at every point; see `mean`."""
+        return self.mean(outcomes.cost_usd, weights)
 
     def at(self, points: IntArray) -> Frontier:
         """Return the frontier of some of the points, ascending, with the first and the last one; no move is lost."""

@@ -70,7 +70,7 @@ class OperatingPoint:
     cost_usd_per_1k: Interval | None
 
 
-class _Swept(NamedTuple):
+class Swept(NamedTuple):
     """Operating points in the order of rising cost; each array of shape (n_points,).
 
     error : standard error of the quality as paired with that of the best single model.
@@ -112,7 +112,7 @@ def operating_point(
     else:
         swept = _threshold_sweep(seen, outcomes, pair, best_single)
     best = float(outcomes.mean_quality()[outcomes.column(best_single)])
-    value = float(swept.value[_meet(swept, target, best)])
+    value = float(swept.value[meet(swept, target, best)])
     policy: Policy = at(value, best_single) if pair is None else StrongIfWorth(pair.weak, pair.strong, value)
     game = played(outcomes, choose(policy, seen))
     singles = outcomes.quality[:, outcomes.column(best_single)]
@@ -135,7 +135,7 @@ def operating_point(
     )
 
 
-def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair, best_single: str) -> _Swept:
+def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair, best_single: str) -> Swept:
     weak, strong = (outcomes.column(model) for model in pair)
     both = ~np.isnan(outcomes.quality[:, [weak, strong]]).any(axis=1)
     if not both.any():
@@ -152,12 +152,12 @@ def _threshold_sweep(seen: Estimates, outcomes: Outcomes, pair: Pair, best_singl
     cuts = np.concatenate([[min(1.0, blocks[0] + 1e-9)], between, [0.0]])
     lead = _lead(outcomes, best_single)[both]
     error = _error(lambda values: ranking.curve(values[:, weak], values[:, strong]).quality, lead)
-    return _Swept(cuts, quality.share, quality.quality, cost.quality, error)
+    return Swept(cuts, quality.share, quality.quality, cost.quality, error)
 
 
-def _willingness_sweep(seen: Estimates, outcomes: Outcomes, default: str) -> _Swept:
+def _willingness_sweep(seen: Estimates, outcomes: Outcomes, default: str) -> Swept:
     points = frontier(seen, default)
-    return _Swept(
+    return Swept(
         points.willingness_usd,
         np.full(len(points), np.nan),
         points.mean(outcomes.quality),
@@ -178,7 +178,8 @@ def _error(mean: Callable[[FloatArray], FloatArray], lead: FloatArray) -> FloatA
     return error
 
 
-def _meet(swept: _Swept, target: Target, best: float) -> int:
+def meet(swept: Swept, target: Target, best: float) -> int:
+    """Return the point that meets a target; `best` is the best single model's quality. Raises ConfigError."""
     if target.share is not None:
         if np.isnan(swept.share).any():
             raise ConfigError("A target share is of the strong model's calls. Name weak and strong.")

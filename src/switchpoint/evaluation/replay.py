@@ -6,12 +6,12 @@ anything else (cascades, retries, rules) runs through the deployed engine with t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from switchpoint.core.errors import NoAnswer
+from switchpoint.core.errors import NoAnswer, RequestError
 from switchpoint.core.estimate import Estimates, Prediction
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.protocols import Policy
@@ -111,11 +111,20 @@ def mixed(outcomes: Outcomes) -> Played:
 
 
 async def replay(run: Run, outcomes: Outcomes) -> Played:
-    """Run every query, one after the other, and look up the quality of the answer that was given.
+    """Run every query, one after the other, and look up the quality of the answer that was given; see `recorded`."""
+    return recorded(await records_of(run, outcomes), outcomes)
+
+
+async def records_of(run: Run, outcomes: Outcomes) -> list[Record | None]:
+    """Run every query, one after the other; None where no answer was given."""
+    return [await _record(run, query) for query in outcomes.queries]
+
+
+def recorded(records: Sequence[Record | None], outcomes: Outcomes) -> Played:
+    """Look up the quality of the answer that each record gave; `records` follows the outcomes' queries.
 
     The cost is the record's own bill, rejected and failed attempts included.
     """
-    records = [await _record(run, query) for query in outcomes.queries]
     columns = [_column(outcomes, record) for record in records]
     quality = [np.nan if c == NOBODY else outcomes.quality[row, c] for row, c in enumerate(columns)]
     bills = [None if record is None else record.cost_usd for record in records]
@@ -129,7 +138,7 @@ async def replay(run: Run, outcomes: Outcomes) -> Played:
 async def _record(run: Run, query: Query) -> Record | None:
     try:
         return await run(query)
-    except NoAnswer:
+    except (NoAnswer, RequestError):
         return None
 
 

@@ -102,7 +102,7 @@ async def _send_events(
     """
     try:
         first = await anext(chunks)
-        await events.begin(headers(run))
+        await events.begin([*headers(run), *cut_short(run.accept_reason)])
         assert run.decision is not None
         frames = Frames(run.decision.model, request.include_usage)
         await events.event(frames.event(first))

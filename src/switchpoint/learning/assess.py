@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from time import perf_counter
 
 from switchpoint.core.errors import DataError
 from switchpoint.core.outcome import Outcomes
 from switchpoint.evaluation.evaluate import evaluate
 from switchpoint.evaluation.report import Evaluation
+from switchpoint.learning.assess_cascade import CASCADES, assess_cascade
 from switchpoint.learning.datasets import Folder, Split, read, read_many, without_overlap
 from switchpoint.learning.leaks import groups
 from switchpoint.learning.routers import make_router, options, recipe
@@ -19,7 +21,7 @@ Say = Callable[[str], None]
 def assess(
     router: str,
     *,
-    test: Folder,
+    test: Folder | Sequence[Folder],
     test_split: Split = "test",
     train: Sequence[Folder] = (),
     train_split: Split = "train",
@@ -30,7 +32,7 @@ def assess(
     by_group: bool = False,
     say: Say = lambda text: None,
 ) -> Evaluation:
-    """Evaluate a router by name on one folder, trained on others where it learns.
+    """Evaluate a router, or a trained cascade, by name on one folder (or several as one), trained on others.
 
     Training rows whose text stands in the test are removed first. Models are those of the test that the training has
     outcomes of too; without training data and without `models`, the named pair. `shake` measures the robustness of
@@ -39,15 +41,27 @@ def assess(
 
     Raises DataError, ConfigError or UnknownModel.
     """
-    found = recipe(router)
+    cascade = router in CASCADES
     if models is None and not train and weak is not None and strong is not None:
         models = (weak, strong)
-    tested = read(test, test_split, models)
+    tested = _read(test, test_split, models, cascade, say)
     known, removed = None, 0
     if train:
-        known, removed = without_overlap(read_many(train, train_split, say=say), tested)
+        known, removed = without_overlap(read_many(train, train_split, say=say, answers=cascade), tested)
         say(f"{removed} training rows whose text stands in the test were removed; {len(known)} are left.")
         known, tested = with_common_models(known, tested, say)
+    if cascade:
+        return assess_cascade(
+            router,
+            tested,
+            known,
+            weak=weak,
+            strong=strong,
+            n_train_removed=removed,
+            groups=groups if by_group else None,
+            say=say,
+        )
+    found = recipe(router)
     start = perf_counter()
     estimator = make_router(router, known, options(tested.models, weak, strong))
     seconds = perf_counter() - start
@@ -64,6 +78,15 @@ def assess(
         shake=shake,
         groups=groups(tested) if by_group else None,
     )
+
+
+def _read(
+    test: Folder | Sequence[Folder], split: Split, models: Sequence[str] | None, answers: bool, say: Say
+) -> Outcomes:
+    folders = [test] if isinstance(test, str | PathLike) else list(test)
+    if len(folders) == 1:
+        return read(folders[0], split, models, answers=answers)
+    return read_many(folders, split, models, say=say, answers=answers)
 
 
 def with_common_models(train: Outcomes, test: Outcomes, say: Say) -> tuple[Outcomes, Outcomes]:

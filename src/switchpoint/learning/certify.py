@@ -21,13 +21,14 @@ from switchpoint.evaluation.report import Sheet, cells
 from switchpoint.evaluation.two_model import Pair, pair_of
 from switchpoint.learning.datasets import Folder, Split
 from switchpoint.learning.tune import Say, judge, toml_lines
+from switchpoint.learning.tune_cascade import toml_lines as cascade_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guaranteed:
     """A certificate for a router by name or for an artifact, or the reason why there is none.
 
-    name, artifact, out_of_fold : as in `switchpoint.learning.tune.Tuned`.
+    name, artifact, out_of_fold : as in `switchpoint.learning.tune.Tuned`. cascade : whether it is of a cascade.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Guaranteed:
     pair: Pair | None
     artifact: str | None
     out_of_fold: bool
+    cascade: bool = False
 
     @property
     def sentence(self) -> str:
@@ -56,7 +58,11 @@ class Guaranteed:
         lines = [f"# {self.sentence}"]
         if found is not None:
             default, fitted = made.baseline, self.out_of_fold
-            lines += [toml_lines(self.name, made.setting, found.value, self.pair, default, self.artifact, fitted)]
+            lines += [
+                cascade_lines(found.value)
+                if self.cascade
+                else toml_lines(self.name, made.setting, found.value, self.pair, default, self.artifact, fitted)
+            ]
         return "\n".join(lines)
 
     def sheet(self) -> Sheet:

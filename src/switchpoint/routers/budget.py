@@ -43,6 +43,9 @@ MAX_SCALE = 30.0
 MAX_ASKED = 64
 """Budgets of callers at one time; the one that was not asked for the longest is forgotten first."""
 
+BY_ESTIMATES = frozenset({Reason.ESTIMATED, Reason.FIRST_OF_CASCADE})
+"""Reasons of a first call after which what is spent depends on the willingness: routed, or the start of a cascade."""
+
 LOWEST_USD, HIGHEST_USD = 1e-9, 1e6
 """Willingness that buys nothing, and that buys all: finite, or models of unknown cost would be chosen."""
 STEP = 1.02
@@ -169,6 +172,11 @@ class Budget:
             raise ConfigError(f"target_usd_per_1k must be above 0 and finite. Got {target_usd_per_1k!r}.")
         self.spending = Spending(target_usd=target_usd_per_1k / 1_000, dial=Dial(start_usd, start_usd, 0.0))
 
+    def willingness_usd(self, draw: float) -> float:
+        """Return what a query of this draw is decided at, as of now; the same as `Budgeted` takes for it."""
+        low_usd, high_usd, share = self.spending.dial
+        return high_usd if draw * 2**24 % 1 < share else low_usd
+
     def update(self, record: Record) -> None:
         """Learn from a finished record; one of which neither bill nor estimate is known teaches nothing."""
         seen = observed(record, self.spending.scale)
@@ -242,7 +250,7 @@ def observed(record: Record, scale: float = 1.0) -> Observed | None:
     spent = expected * scale if record.cost_usd is None else float(record.cost_usd)
     if math.isnan(spent):
         return None
-    if decision.reason is Reason.ESTIMATED:
+    if decision.reason in BY_ESTIMATES:
         base, upgrades = upgrades_of(decision)
     else:
         base, upgrades = expected, ()

@@ -165,9 +165,14 @@ class Semantic:
 
     def next(self, query: Query, attempts: Sequence[Attempt]) -> Step:
         """Return the step of whoever answers, the first decision marked with the route; raises Refused."""
+        step = self.settle(query, attempts)
+        return self.otherwise.next(query, attempts) if step is None else step
+
+    def settle(self, query: Query, attempts: Sequence[Attempt]) -> Step | None:
+        """Return the step of the route that matches, as `next` does; None where none matches. Raises Refused."""
         match = self.matcher(query.text)
         if match.name is None:
-            return self.otherwise.next(query, attempts)
+            return None
         if match.name not in self.strategies:
             raise Refused(self.matcher[match.name].refuse or "This is not answered here.", match.name)
         step = self.strategies[match.name].next(query, attempts)

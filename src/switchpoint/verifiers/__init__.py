@@ -3,6 +3,8 @@
 VERIFIERS: dict[str, str] = {
     "checks": "switchpoint.verifiers.plain:checks",
     "confidence": "switchpoint.verifiers.plain:confidence",
+    "chow_sum": "switchpoint.verifiers.logprobs:chow_sum",
+    "chow_quantile": "switchpoint.verifiers.logprobs:least_sure_twentieth",
     "json_schema": "switchpoint.verifiers.json_schema:json_schema",
     "tool_calls": "switchpoint.verifiers.tool_calls:tool_calls",
     "arithmetic": "switchpoint.verifiers.arithmetic:arithmetic",
@@ -11,3 +13,7 @@ VERIFIERS: dict[str, str] = {
     "repetition": "switchpoint.verifiers.repetition:repetition",
 }
 """Verifiers that need no configuration, by name."""
+
+NEEDS_LOGPROBS = frozenset({"confidence", "chow_sum", "chow_quantile"})
+"""Of these, the ones that look at the log-probabilities of the answer: asked for with the call, refused at start where a
+model cannot give them."""
