@@ -15,5 +15,5 @@ VERIFIERS: dict[str, str] = {
 """Verifiers that need no configuration, by name."""
 
 NEEDS_LOGPROBS = frozenset({"confidence", "chow_sum", "chow_quantile"})
-"""Of these, the ones that look at the log-probabilities of the answer: asked for with the call, refused at start where a
+"""Of these, the ones that look at the answer's log-probabilities: asked for with the call, and refused at start where a
 model cannot give them."""

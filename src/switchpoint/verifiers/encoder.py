@@ -17,7 +17,7 @@ from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.encoder import Encoder
 from switchpoint.verifiers.learned import Learned
 
-PART_CHARS = 990
+PART_CHARS = 980
 """Of question and of answer: with the mark between them a pair is read whole by what reads 2,000 characters."""
 RIGHT = "right"
 """The one column of such an encoder."""
