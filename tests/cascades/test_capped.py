@@ -31,20 +31,25 @@ def record(*attempts: Attempt, reason: str | None = None, strategy: str = "caref
     )  # fmt: skip
 
 
-STAYED, ESCALATED = record(answered("mini")), record(answered("mini"), answered("big"))
+def escalated(model: str) -> Attempt:
+    attempt = answered(model)
+    return replace(attempt, decision=replace(attempt.decision, reason=Reason.ESCALATED))
+
+
+STAYED, ESCALATED = record(answered("mini")), record(answered("mini"), escalated("big"))
 
 
 def finished(cap: Cap, scores: list[float]) -> float:
     """Serve a query for each score of the cheap answer; return the share that escalated."""
-    strategy, escalated = capped(cap), 0
+    strategy, n_escalated = capped(cap), 0
     for number, score in enumerate(scores):
         step = strategy.next(Query.of(f"question {number}"), (answered("mini", score),))
         if isinstance(step, Call):
-            escalated += 1
+            n_escalated += 1
             cap.update(ESCALATED)
         else:
             cap.update(record(answered("mini"), reason=step.reason))
-    return escalated / len(scores)
+    return n_escalated / len(scores)
 
 
 class TestShare:

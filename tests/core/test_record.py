@@ -75,7 +75,7 @@ def test_the_parts_of_a_bill_add_up_to_it():
         ([call()], False),
         ([call(), call(reason=Reason.ESCALATED, **FAILED)], True),
         ([call(partial=True), call("large", Reason.SWITCHED)], True),
-        ([call(), call("large", Reason.OPINION)], True),
+        ([call(), call("large", Reason.OPINION)], False),
         ([call(), call(reason=Reason.OPINION)], False),
         ([call(**FAILED), call("large", Reason.FELL_BACK)], False),
         ([], False),

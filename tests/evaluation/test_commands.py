@@ -87,7 +87,7 @@ def test_evaluate_lists_the_routers(call):
     names = json.loads(call("evaluate", "--list-routers", "--json").stdout)
 
     assert names[:6] == ["default", "bundled", "length", "random", "cheapest", "best"]
-    assert set(names[6:]) == {*MEMBERS, *ENSEMBLES, "encoder"}
+    assert set(names[6:]) == {*MEMBERS, *ENSEMBLES, "encoder", "cascade"}
     assert "longer the prompt" in call("evaluate", "--list-routers").stdout
 
 

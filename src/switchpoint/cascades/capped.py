@@ -77,7 +77,7 @@ class Cap:
 class Capped:
     """Follow a strategy; where it would escalate over the cap, accept the best answer in hand instead.
 
-    An escalation is a call because of the answer in hand, or of another model than that which answered. A query that
+    An escalation is a call because the answer in hand is not good enough; one for another opinion is none. A query that
     was let through once is let through to its end; one without an answer in hand (the call before failed) is none.
     """
 
@@ -90,7 +90,7 @@ class Capped:
         """Return the strategy's step, or accept the answer in hand; raises what the strategy raises."""
         step = self.strategy.next(query, attempts)
         in_hand = _in_hand(attempts)
-        if not isinstance(step, Call) or in_hand is None or not _escalates(step, attempts):
+        if not isinstance(step, Call) or in_hand is None or step.decision.reason not in ESCALATIONS:
             return step
         if any(attempt.decision.reason in ESCALATIONS for attempt in attempts) or _drawn(query) < self.cap.let_through:
             return step
@@ -118,11 +118,6 @@ def _in_hand(attempts: Sequence[Attempt]) -> int | None:
     if attempts and attempts[-1].partial and attempts[-1].failure is None:
         return len(attempts) - 1
     return best_answered(attempts)
-
-
-def _escalates(call: Call, attempts: Sequence[Attempt]) -> bool:
-    in_hand = {a.decision.model for a in attempts if a.answered or (a.partial and a.failure is None)}
-    return call.decision.reason in ESCALATIONS or not in_hand <= {call.decision.model}
 
 
 def _drawn(query: Query) -> float:

@@ -78,8 +78,9 @@ class Layered:
 
     def _reached(self, attempts: Sequence[Attempt]) -> int:
         """Return the number of the layer that the query is with."""
-        at = attempts[-1].decision.layer if attempts else None
-        return next((number for number, layer in enumerate(self.layers) if layer.name == at), 0)
+        number_of = {layer.name: number for number, layer in enumerate(self.layers)}
+        # A call of the default model, where deciding failed, is of no layer.
+        return max((number_of.get(attempt.decision.layer or "", 0) for attempt in attempts), default=0)
 
     def _marked(self, layer: Layer, step: Step, passed: Sequence[str]) -> Step:
         if not isinstance(step, Call):

@@ -12,6 +12,7 @@ from switchpoint.cascades.belief import Evidence
 from switchpoint.cascades.latent import Latent
 from switchpoint.cascades.program import Program, build
 from switchpoint.cascades.reading import Reading
+from switchpoint.cascades.willingness import price
 from switchpoint.core.errors import ArtifactError
 from switchpoint.core.query import FloatArray
 from switchpoint.estimators.artifact import Artifact, State
@@ -45,9 +46,8 @@ class Plan:
         return self.program.models
 
     def price(self, willingness_usd: float | FloatArray) -> FloatArray:
-        """Return what each call costs in quality, shape (n_willingnesses, n_models)."""
-        prices: FloatArray = self.cost_usd / np.atleast_1d(willingness_usd)[:, None]
-        return prices
+        """Return what each call costs in quality, shape (n_willingnesses, n_models); of 0 only the cheapest is asked."""
+        return price(self.cost_usd, np.atleast_1d(willingness_usd))
 
     def evidence(self, responses: Any, score: FloatArray | None = None) -> Evidence:
         """Read recorded answers of the belief's models, shape (n_queries, n_models)."""

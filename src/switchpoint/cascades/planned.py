@@ -10,6 +10,7 @@ import numpy as np
 from switchpoint.cascades.plan import Plan
 from switchpoint.cascades.rules import STOP
 from switchpoint.core.attempt import Attempt
+from switchpoint.core.bounds import Bounds, affordable, in_turn
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, Hold, Reason, Step, Verify
 from switchpoint.core.errors import NoEligibleModel
@@ -21,7 +22,8 @@ class Planned:
 
     verifiers : by model, the name under which the engine knows what scores its answers; of each that the plan scores.
     Answers are held until accepted; the last one, of a model after which nothing is left to decide, streams through.
-    A model that failed or may not take the query is left out, and the plan is made anew without it.
+    A model that failed, may not take the query, or could take it over its `max_cost_usd` together with those before it
+    in the plan, is left out, and the plan is made anew without it.
 
     Raises UnknownModel for a model that is not in the catalog.
     """
@@ -57,6 +59,10 @@ class Planned:
             return self._accept(query, state, answers)
         return self._call(column, state, blocked, bool(answers))
 
+    def worst_case(self, query: Query) -> Bounds:
+        """Return the bounds of asking everybody that a run can pay for."""
+        return in_turn(affordable(self.models, query), query)
+
     def _answers(self, attempts: Sequence[Attempt]) -> dict[int, int]:
         """Return the number of the attempt that holds each model's answer, by column."""
         ids = [model.id for model in self.models]
@@ -81,12 +87,10 @@ class Planned:
         return self.plan.program.codes(np.array([self.plan.reading.read(texts)]), score[None])[0]
 
     def _blocked(self, query: Query, attempts: Sequence[Attempt], answers: dict[int, int]) -> frozenset[int]:
-        tokens = query.input_tokens
         failed = {attempt.decision.model for attempt in attempts if attempt.failure is not None}
+        may = {model.id for model in affordable(self.models, query)} - failed
         return frozenset(
-            column
-            for column, model in enumerate(self.models)
-            if column not in answers and (model.id in failed or model.exclusion(query, tokens) is not None)
+            column for column, model in enumerate(self.models) if column not in answers and model.id not in may
         )
 
     def _plan_without(self, blocked: frozenset[int]) -> IntArray:

@@ -143,7 +143,7 @@ def build(belief: Latent, columns: Sequence[int], scored: Sequence[bool] | None 
     bins = len(belief.edges) + 1
     number, answers = _states(belief, len(columns), marks, bins)
     states = np.array(list(number))
-    mean, log_evidence = _believed(belief, columns, states, bins)
+    mean, log_evidence = _believed(belief, columns, states, marks)
     width = max((len(each) for each in answers.values()), default=1)
     child = np.zeros((*states.shape, width), dtype=np.intp)
     chance = np.zeros(child.shape)
@@ -217,9 +217,11 @@ def _plain(said: Sequence[int], bins: int, n_options: int) -> State:
     return tuple(code if code < 0 else names.setdefault(code // bins, len(names)) * bins + code % bins for code in said)
 
 
-def _believed(belief: Latent, columns: Sequence[int], states: IntArray, bins: int) -> tuple[FloatArray, FloatArray]:
+def _believed(
+    belief: Latent, columns: Sequence[int], states: IntArray, scored: tuple[bool, ...]
+) -> tuple[FloatArray, FloatArray]:
     """Return how probably each answer in hand is right, -1 for none, and the log-probability of each state."""
-    means, evidences = [], []
+    means, evidences, bins = [], [], len(belief.edges) + 1
     inside = np.concatenate([[0.0], belief.edges, [1.0]])
     score_of = (inside[:-1] + inside[1:]) / 2
     for start in range(0, len(states), CHUNK):
@@ -227,7 +229,7 @@ def _believed(belief: Latent, columns: Sequence[int], states: IntArray, bins: in
         shape = len(part), len(belief.models_)
         said, score = np.full(shape, NOT_CALLED), np.full(shape, np.nan)
         said[:, columns] = np.where(part >= 0, part // bins, part)
-        score[:, columns] = np.where(part >= 0, score_of[np.maximum(part, 0) % bins], np.nan)
+        score[:, columns] = np.where(scored & (part >= 0), score_of[np.maximum(part, 0) % bins], np.nan)
         weights = belief.weights(Evidence(said, score))
         gold, own = weights.joint.sum(axis=(1, 3)), said[:, columns]
         right = np.take_along_axis(gold, np.maximum(own, 0), axis=1)

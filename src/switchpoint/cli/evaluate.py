@@ -13,7 +13,7 @@ from switchpoint.core.errors import ConfigError
 
 Train = Annotated[str | None, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to learn from.")]
 TrainSplit = Annotated[Literal["train", "all"], typer.Option(help="Rows to learn from.")]
-Test = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of outcomes to measure on.")]
+Test = Annotated[str | None, typer.Option(metavar="DIR[,DIR...]", help="Folders of outcomes to measure on.")]
 TestSplit = Annotated[Literal["test", "all"], typer.Option(help="Rows to measure on.")]
 Router = Annotated[str, typer.Option(metavar="NAME", help="See --list-routers.")]
 Weak = Annotated[str | None, typer.Option(metavar="MODEL", help="Weak model of the two-model view.")]
@@ -79,7 +79,7 @@ def command(
         return
     if config is not None:
         raise ConfigError("--config goes with --route NAME, which says what of it to evaluate.")
-    asked |= {"test": test, "train": folders, "weak": weak, "strong": strong, "shake": robustness}
+    asked |= {"test": test.split(","), "train": folders, "weak": weak, "strong": strong, "shake": robustness}
     _assess(router, asked, plot, json)
 
 
@@ -92,7 +92,7 @@ def _list_routers(json: bool) -> None:
 
 
 def _route(
-    route: str, config: Path | None, test: Path, split: Literal["test", "all"], alone: dict[str, object], json: bool
+    route: str, config: Path | None, test: str, split: Literal["test", "all"], alone: dict[str, object], json: bool
 ) -> None:
     from switchpoint.cli.evaluate_route import evaluate_route
 
@@ -102,7 +102,7 @@ def _route(
         )
     settings, source = configuration(config)
     remark(source)
-    found = evaluate_route(settings, route, test, split, remark)
+    found = evaluate_route(settings, route, Path(test), split, remark)
     if json:
         print_json(found.to_json())
     for sheet in () if json else found.sheets():

@@ -90,9 +90,8 @@ class Record:
 
     @property
     def escalated(self) -> bool:
-        """Whether one model's answer was not enough: another was called because of it, or several answered."""
-        answered = {attempt.decision.model for attempt in self.attempts if attempt.answered}
-        return len(answered) > 1 or any(attempt.decision.reason in ESCALATIONS for attempt in self.attempts)
+        """Whether what came first was not good enough and another model was called for it; an opinion is none."""
+        return any(attempt.decision.reason in ESCALATIONS for attempt in self.attempts)
 
     @property
     def layer(self) -> str | None:

@@ -55,19 +55,30 @@ def fit_scorer(
     score = np.full(rows.quality.shape, np.nan)
     if reading.options and median(len(text) for text in rows.responses.ravel()) < SHORT:
         return None, score
-    n_models = len(rows.models)
-    questions = [query.full_text for query in rows.queries for _ in rows.models]
-    verifier = Learned().fit(
-        questions, list(rows.responses.ravel()), list(rows.models) * len(rows), rows.quality.ravel().astype(float)
-    )
-    assert verifier.oof_ is not None
-    held_out = verifier.oof_.reshape(-1, n_models)
-    auroc, error = np.array([_auroc(held_out[:, c], rows.quality[:, c] >= 0.5) for c in range(n_models)]).T
-    tells = (auroc - 2 * error > LEAST_AUROC) & (np.array(rows.models) != strong)
+    # The strong model writes differently, and nobody asks how good its answers are: they would only mislead.
+    asked = np.array([model != strong for model in rows.models])
+    held_out, verifier = _fitted(rows.of([model for model in rows.models if model != strong]))
+    auroc, error = np.full((2, len(rows.models)), np.nan)
+    for column, scores in zip(np.flatnonzero(asked), held_out.T, strict=True):
+        score[:, column] = scores
+        auroc[column], error[column] = _auroc(scores, rows.quality[:, column] >= 0.5)
+    tells = auroc - 2 * error > LEAST_AUROC
     for model, found, used in zip(rows.models, auroc, tells, strict=True):
+        if model == strong:
+            continue
         say(f"verifier of {model}: AUROC {found:.3f} out of fold{'' if used else ', not used'}.")
-    score[:, tells] = held_out[:, tells]
+    score[:, ~tells] = np.nan
     return (Scorer(verifier=verifier, models=rows.models, tells=tells, auroc=auroc) if tells.any() else None), score
+
+
+def _fitted(rows: Outcomes) -> tuple[FloatArray, Learned]:
+    """Return the out-of-fold scores of every answer, shape (n_queries, n_models), and the verifier."""
+    assert rows.responses is not None
+    questions = [query.full_text for query in rows.queries for _ in rows.models]
+    right = rows.quality.ravel().astype(float)
+    verifier = Learned().fit(questions, list(rows.responses.ravel()), list(rows.models) * len(rows), right)
+    assert verifier.oof_ is not None
+    return verifier.oof_.reshape(rows.quality.shape), verifier
 
 
 def _auroc(score: FloatArray, right: BoolArray) -> tuple[float, float]:

@@ -134,13 +134,8 @@ _REASONS = ", ".join(f"'{reason}'" for reason in sorted(ESCALATIONS))
 
 _ESCALATED = f"""
     SELECT route, COUNT(*), SUM(escalated) FROM (
-        SELECT route,
-            MAX(COALESCE(reason_of_call IN ({_REASONS}), 0)) OR COUNT(DISTINCT whole_from) > 1 AS escalated
-        FROM (
-            SELECT records.id, route, attempts.reason AS reason_of_call,
-                CASE WHEN answered AND failure_kind IS NULL AND NOT partial THEN model END AS whole_from
-            FROM records LEFT JOIN attempts ON record_id = records.id WHERE at >= ?
-        ) GROUP BY id
+        SELECT route, MAX(COALESCE(attempts.reason IN ({_REASONS}), 0)) AS escalated
+        FROM records LEFT JOIN attempts ON record_id = records.id WHERE at >= ? GROUP BY records.id
     ) GROUP BY route ORDER BY 2 DESC, 1"""
 """Queries and escalations by route: `Record.escalated`, in SQL."""
 
