@@ -13,25 +13,12 @@ from hypothesis import strategies as st
 from switchpoint.cascades import latent
 from switchpoint.cascades.belief import NOT_CALLED, SAYS_NOTHING, Evidence
 from switchpoint.cascades.latent import OPEN, RIGHT, Latent, fit, gold_of
-from tests.cascades.toys import NAMES, belief, drawn, evidence, to_come
+from tests.cascades.toys import NAMES, SHARED_ERRORS, belief, drawn, evidence, to_come
 
 SEEDS = st.integers(0, 10_000)
 OPTIONS = st.sampled_from([2, 4, OPEN])
 SAID = st.lists(st.sampled_from([NOT_CALLED, SAYS_NOTHING, 0, 1]), min_size=3, max_size=3)
 SCORES = st.lists(st.sampled_from([np.nan, 0.1, 0.9]), min_size=3, max_size=3)
-SHARED_ERRORS = replace(
-    belief(0, n_options=4, n_bins=2),
-    share=np.array([0.7, 0.3]),
-    role=np.array(
-        [
-            [[0.90, 0.05, 0.04, 0.01], [0.30, 0.55, 0.13, 0.02]],
-            [[0.88, 0.07, 0.04, 0.01], [0.25, 0.60, 0.13, 0.02]],
-            [[0.97, 0.01, 0.01, 0.01], [0.70, 0.20, 0.08, 0.02]],
-        ]
-    )[:, :, None],
-    score=np.array([[[0.8, 0.2], [0.3, 0.7]]] * 3),
-)
-"""Cheap models that are tempted by the same wrong answers to the hard third of the queries."""
 
 
 class TestWhatIsBelievedBeforeAnAnswer:

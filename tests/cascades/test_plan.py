@@ -13,8 +13,7 @@ from switchpoint.cascades.rules import STOP
 from switchpoint.core.errors import ArtifactError
 from switchpoint.estimators import artifact
 from switchpoint.estimators.mean import MeanQuality
-from tests.cascades.test_latent import SHARED_ERRORS
-from tests.cascades.toys import COSTS_USD, plan
+from tests.cascades.toys import COSTS_USD, SHARED_ERRORS, plan
 
 WILLINGNESS = np.geomspace(1e-3, 10, 20)
 

@@ -15,8 +15,7 @@ from switchpoint.core.errors import NoAnswer, NoEligibleModel, UnknownModel, Ups
 from switchpoint.core.query import Query
 from switchpoint.engine.engine import Engine
 from switchpoint.upstreams.fake import Fake
-from tests.cascades.test_latent import SHARED_ERRORS
-from tests.cascades.toys import plan
+from tests.cascades.toys import SHARED_ERRORS, plan
 from tests.doubles import answered, catalog, failed
 
 MODELS = catalog("mini", "mid", "big")

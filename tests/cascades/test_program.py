@@ -16,8 +16,7 @@ from switchpoint.cascades.latent import OPEN, Latent
 from switchpoint.cascades.program import Program, build
 from switchpoint.cascades.rules import STOP
 from switchpoint.core.errors import ConfigError
-from tests.cascades.test_latent import SHARED_ERRORS
-from tests.cascades.toys import belief, drawn, evidence, to_come
+from tests.cascades.toys import SHARED_ERRORS, belief, drawn, evidence, to_come
 
 UNSCORED = replace(SHARED_ERRORS, edges=np.empty(0), score=np.ones((3, 2, 1)))
 

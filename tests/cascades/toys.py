@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +14,8 @@ from switchpoint.cascades.latent import OPEN, OTHER, Latent
 from switchpoint.cascades.plan import Plan
 from switchpoint.cascades.program import build
 from switchpoint.cascades.reading import Reading
+from switchpoint.core.outcome import Outcomes
+from switchpoint.core.query import Query
 
 NAMES = ("mini", "mid", "big")
 COSTS_USD = (0.001, 0.002, 0.1)
@@ -85,3 +90,65 @@ def drawn(known: Latent, n_queries: int, seed: int = 0) -> tuple[Evidence, np.nd
             b = random.choice(n_bins, p=known.score[m, int(right[row, m])])
             score[row, m] = (inside[b] + inside[b + 1]) / 2
     return Evidence(said, score), right
+
+
+SHARED_ERRORS = replace(
+    belief(0, n_options=4, n_bins=2),
+    share=np.array([0.7, 0.3]),
+    role=np.array(
+        [
+            [[0.90, 0.05, 0.04, 0.01], [0.30, 0.55, 0.13, 0.02]],
+            [[0.88, 0.07, 0.04, 0.01], [0.25, 0.60, 0.13, 0.02]],
+            [[0.97, 0.01, 0.01, 0.01], [0.70, 0.20, 0.08, 0.02]],
+        ]
+    )[:, :, None],
+    score=np.array([[[0.8, 0.2], [0.3, 0.7]]] * 3),
+)
+"""Cheap models that are tempted by the same wrong answers to the hard third of the queries."""
+
+
+SCATTERED_ERRORS = replace(
+    SHARED_ERRORS,
+    role=np.array(
+        [
+            [[0.93, 0.03, 0.03, 0.01], [0.30, 0.30, 0.38, 0.02]],
+            [[0.92, 0.03, 0.04, 0.01], [0.30, 0.30, 0.38, 0.02]],
+            [[0.98, 0.01, 0.005, 0.005], [0.90, 0.04, 0.04, 0.02]],
+        ]
+    )[:, :, None],
+)
+"""Cheap models that are wrong each in its own way, so that agreement proves much."""
+
+
+def toy(n_queries: int, seed: int = 0, known: Latent = SHARED_ERRORS) -> tuple[Outcomes, Evidence]:
+    """Return answers to questions of four options, with a bill of its own for each call, and the evidence of them."""
+    seen, right = drawn(known, n_queries, seed)
+    texts = [["" if o == SAYS_NOTHING else f"The answer is ({'ABCD'[o]})." for o in row] for row in seen.conclusion]
+    noise = np.random.default_rng(seed).uniform(0.5, 2, right.shape)
+    outcomes = Outcomes(
+        queries=tuple(Query.of(f"Question {seed}.{n}?") for n in range(n_queries)),
+        models=NAMES,
+        quality=right.astype(float),
+        cost_usd=np.array(COSTS_USD) * noise,
+        domains=("toy",) * n_queries,
+        responses=np.array(texts, dtype=object),
+        name="toy",
+    )
+    return outcomes, seen
+
+
+def write_rows(folder: Path, train: Outcomes, test: Outcomes) -> Path:
+    """Write recorded answers as a folder of outcomes."""
+    queries, rows = [], []
+    for split, outcomes in (("train", train), ("test", test)):
+        for i, query in enumerate(outcomes.queries):
+            queries.append({"query_id": query.id, "split": split, "domain": "toy", "text": query.text})
+            for j, model in enumerate(outcomes.models):
+                usd = float(outcomes.cost_usd[i, j])
+                score, said = float(outcomes.quality[i, j]), outcomes.responses[i, j]
+                cost = None if np.isnan(usd) else usd
+                rows.append({"query_id": query.id, "model": model, "score": score, "cost_usd": cost, "response": said})
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, lines in (("queries", queries), ("outcomes", rows)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder

@@ -1,6 +1,7 @@
 """Attempts: which of the answers in hand is the best."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -22,3 +23,10 @@ from tests.doubles import answered, failed
 )
 def test_the_best_answer_has_the_highest_latest_score_and_the_later_wins_ties(attempts, best) -> None:
     assert best_answered(attempts) == best
+
+
+def test_an_answer_about_other_answers_is_never_the_best() -> None:
+    aside = replace(answered("ranker", 1.0), aside=True)
+
+    assert best_answered((answered("a", 0.1), aside)) == 0
+    assert best_answered((aside,)) is None

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-from switchpoint.cascades.belief import SAYS_NOTHING, Evidence
 from switchpoint.cascades.plan import Plan
 from switchpoint.cascades.planned import Planned
 from switchpoint.core.attempt import Answer, Verdict
@@ -23,8 +22,7 @@ from switchpoint.evaluation.sweep import GRID, Sweep, sweep, willingnesses
 from switchpoint.learning.cascades import train_cascade
 from switchpoint.learning.datasets import read
 from switchpoint.upstreams.replay import Replay
-from tests.cascades.test_latent import SHARED_ERRORS
-from tests.cascades.toys import COSTS_USD, NAMES, drawn, plan
+from tests.cascades.toys import COSTS_USD, SHARED_ERRORS, plan, toy
 from tests.evaluation.toys import recorded
 
 N_QUERIES = 80
@@ -34,22 +32,6 @@ PLANS: Mapping[str, Plan] = {
     "with a verifier of two": plan(SHARED_ERRORS, scored=[True, True, False]),
 }
 every_plan = pytest.mark.parametrize("made", PLANS.values(), ids=PLANS)
-
-
-def toy() -> tuple[Outcomes, Evidence]:
-    """Return answers to questions of four options, with a bill of its own for each call, and the evidence of them."""
-    seen, right = drawn(SHARED_ERRORS, N_QUERIES)
-    texts = [["" if o == SAYS_NOTHING else f"The answer is ({'ABCD'[o]})." for o in row] for row in seen.conclusion]
-    noise = np.random.default_rng(1).uniform(0.5, 2, right.shape)
-    outcomes = Outcomes(
-        queries=tuple(Query.of(f"Question {n}?") for n in range(N_QUERIES)),
-        models=NAMES,
-        quality=right.astype(float),
-        cost_usd=np.array(COSTS_USD) * noise,
-        domains=("toy",) * N_QUERIES,
-        responses=np.array(texts, dtype=object),
-    )
-    return outcomes, seen
 
 
 def scores(outcomes: Outcomes, score: np.ndarray) -> Mapping[str, Verifier]:
@@ -69,7 +51,12 @@ def scores(outcomes: Outcomes, score: np.ndarray) -> Mapping[str, Verifier]:
 async def run(made: Plan, outcomes: Outcomes, score: np.ndarray, willingness_usd: float) -> Played:
     """Serve every query through the engine, from the recorded answers."""
     rows = (
-        {"model": model, "text": query.full_text, "response": outcomes.responses[i, j], "cost_usd": outcomes.cost_usd[i, j]}
+        {
+            "model": model,
+            "text": query.full_text,
+            "response": outcomes.responses[i, j],
+            "cost_usd": outcomes.cost_usd[i, j],
+        }
         for i, query in enumerate(outcomes.queries)
         for j, model in enumerate(outcomes.models)
     )
@@ -95,7 +82,7 @@ def check_same(point: Sweep, ran: Played, outcomes: Outcomes) -> None:
 @every_plan
 @pytest.mark.parametrize("willingness_usd", [0.0, 0.01, 0.1, 0.5, 5.0])
 async def test_a_sweep_equals_running_the_engine_over_the_recording(made: Plan, willingness_usd: float) -> None:
-    outcomes, seen = toy()
+    outcomes, seen = toy(N_QUERIES)
 
     point = sweep(made, made.evidence(outcomes.responses, seen.score), outcomes, np.array([willingness_usd]))
     ran = await run(made, outcomes, seen.score, willingness_usd)
@@ -107,7 +94,8 @@ async def test_a_sweep_equals_running_the_engine_over_the_recording(made: Plan, 
 async def test_a_sweep_equals_running_the_engine_over_recorded_answers_of_real_models() -> None:
     folder = recorded("routerbench-arc")
     trained = train_cascade(read(folder, "train", answers=True).take(range(300)))
-    outcomes = read(folder, "test", list(trained.plan.program.belief.models_), answers=True).take(range(150))
+    whole = read(folder, "test", list(trained.plan.program.belief.models_), answers=True)
+    outcomes = whole.take([row for row in range(150) if None not in whole.responses[row].tolist()])
     seen, made = trained.read(outcomes), trained.plan
 
     point = sweep(made, seen, outcomes, np.array([made.willingness_usd]))
@@ -119,7 +107,7 @@ async def test_a_sweep_equals_running_the_engine_over_recorded_answers_of_real_m
 
 @every_plan
 def test_who_pays_more_spends_more_and_has_more_right(made: Plan) -> None:
-    outcomes, seen = toy()
+    outcomes, seen = toy(N_QUERIES)
 
     found = sweep(made, made.evidence(outcomes.responses, seen.score), outcomes)
 
@@ -130,7 +118,7 @@ def test_who_pays_more_spends_more_and_has_more_right(made: Plan) -> None:
 
 class TestPoints:
     def test_that_do_the_same_are_kept_once(self) -> None:
-        outcomes, seen = toy()
+        outcomes, seen = toy(N_QUERIES)
         made = PLANS["without a verifier"]
 
         found = sweep(made, seen, outcomes)
@@ -142,14 +130,14 @@ class TestPoints:
         assert (changed | given).all()
 
     def test_that_are_asked_for_are_all_kept(self) -> None:
-        outcomes, seen = toy()
+        outcomes, seen = toy(N_QUERIES)
 
         found = sweep(PLANS["without a verifier"], seen, outcomes, np.array([0.1, 0.1, 0.2]))
 
         assert found.willingness_usd.tolist() == [0.1, 0.1, 0.2]
 
     def test_may_be_taken_alone(self) -> None:
-        outcomes, seen = toy()
+        outcomes, seen = toy(N_QUERIES)
         whole = sweep(PLANS["without a verifier"], seen, outcomes)
 
         last = whole.at(np.array([-1]))
@@ -158,7 +146,7 @@ class TestPoints:
 
 
 def test_the_bill_is_of_every_call_and_unknown_where_one_of_them_is() -> None:
-    outcomes, seen = toy()
+    outcomes, seen = toy(N_QUERIES)
     outcomes.cost_usd[3, 2] = np.nan
 
     found = sweep(PLANS["without a verifier"], seen, outcomes, np.array([1e-6, 1e6]))
@@ -169,7 +157,7 @@ def test_the_bill_is_of_every_call_and_unknown_where_one_of_them_is() -> None:
 
 
 def test_dealing_keeps_the_mean_cost_of_constant_prices_and_loses_the_knowledge() -> None:
-    outcomes, seen = toy()
+    outcomes, seen = toy(N_QUERIES)
     flat = np.broadcast_to(np.array(COSTS_USD), outcomes.cost_usd.shape)
     priced = outcomes.take(range(N_QUERIES))
     priced.cost_usd[:] = flat
@@ -182,7 +170,7 @@ def test_dealing_keeps_the_mean_cost_of_constant_prices_and_loses_the_knowledge(
 
 
 def test_weights_stand_for_a_bootstraps_draws() -> None:
-    outcomes, seen = toy()
+    outcomes, seen = toy(N_QUERIES)
     found = sweep(PLANS["without a verifier"], seen, outcomes, np.array([0.3]))
     drawn_once = np.zeros((1, N_QUERIES))
     drawn_once[0, 5] = 2.0

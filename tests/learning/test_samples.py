@@ -1,12 +1,11 @@
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from switchpoint.core.errors import DataError
 from switchpoint.learning.samples import contexts, failures_charged, read_samples
+from tests.evaluation.toys import recorded
 
 QUERIES = [
     {"query_id": "q1", "split": "train", "domain": "date", "text": "Today is May 1. What is tomorrow?"},
@@ -95,6 +94,17 @@ def test_only_samples_of_the_temperature_asked_for_are_read(folder):
     assert outcomes.responses.tolist() == [["warm"]]
 
 
+def test_gaps_closed_by_numbering_anew_are_spread_over_the_numbers(tmp_path):
+    rows = [*(sample("q1", n) for n in range(24)), *(sample("q2", n, f"{n}") for n in range(12))]
+    for stem, each in (("queries", QUERIES), ("samples", rows)):
+        (tmp_path / f"{stem}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in each))
+
+    found = read_samples(tmp_path, "test", price_per_char={"mini": 1.0}, replicates=24).responses[:, 0].tolist()
+
+    assert [text for text in found if text is not None] == [f"{n}" for n in range(12)]
+    assert None in found[:12]
+
+
 @pytest.mark.parametrize("more", [{"temperature": 0.1}, {"price_per_char": {}}, {"split": "nowhere"}])
 def test_a_folder_without_samples_of_that_kind_is_refused(folder, more):
     with pytest.raises(DataError, match="no samples"):
@@ -109,9 +119,7 @@ def test_questions_on_one_setting_have_one_context(folder):
 
 @pytest.mark.data
 def test_the_recorded_date_questions_stand_on_forty_one_settings_in_both_splits():
-    folder = Path(os.environ.get("SWITCHPOINT_DATA", "../shared/data")) / "samples-date"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is absent")
+    folder = recorded("samples-date")
     both = [read_samples(folder, split, price_per_char={"gpt-4": 1.0}) for split in ("train", "test")]
 
     assert [len(set(contexts(each).tolist())) for each in both] == [41, 41]

@@ -64,6 +64,8 @@ class Switchpoint:
             artifact=self.evidence.digest(),
             store_prompts=config.records.store_prompts,
             max_attempts=config.engine.max_attempts,
+            verify_time_box_s=config.engine.verify_time_box_s,
+            max_held_bytes=int(config.engine.max_held_mb * 1_000_000),
         )
 
     @classmethod

@@ -105,7 +105,7 @@ class Rank:
         detail = f"compares {one.decision.model} with {other.decision.model}"
         decision = Decision(model=self.ranker.id, router=name, reason=Reason.ENSEMBLE, detail=detail)
         messages = _asked(query, COMPARE.format(_shown(one), _shown(other)))
-        return Call(decision=decision, hold=Hold.ALL, messages=messages, parameters=_plain(query))
+        return Call(decision=decision, hold=Hold.ALL, messages=messages, parameters=_plain(query), aside=True)
 
     def worst_case(self, query: Query, n_candidates: int) -> Bounds:
         """Return the bounds of every comparison in both orders, of answers of the greatest length."""

@@ -38,6 +38,7 @@ class Planned:
         verifiers: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self.catalog = catalog
         self.plan = plan
         self.models = tuple(catalog[model] for model in plan.models)
         self.verifiers = dict(verifiers or {})
@@ -62,6 +63,10 @@ class Planned:
     def worst_case(self, query: Query) -> Bounds:
         """Return the bounds of asking everybody that a run can pay for."""
         return in_turn(affordable(self.models, query), query)
+
+    def at(self, willingness_usd: float) -> Planned:
+        """Return this cascade at another willingness to pay."""
+        return Planned(self.name, self.catalog, self.plan, willingness_usd=willingness_usd, verifiers=self.verifiers)
 
     def _answers(self, attempts: Sequence[Attempt]) -> dict[int, int]:
         """Return the number of the attempt that holds each model's answer, by column."""

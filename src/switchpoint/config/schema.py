@@ -388,6 +388,8 @@ class EngineSection(Section):
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     backoff_s: NonNegativeFloat = 0.5
     max_attempts: PositiveInt = 10
+    verify_time_box_s: PositiveFloat = 10.0
+    max_held_mb: PositiveFloat = 1.0
 
 
 class RecordsSection(Section):

@@ -106,6 +106,7 @@ class Attempt:
     answer : None if the call failed; a failed stream keeps the part that came.
     failure : None if it succeeded.
     verdicts : of the verifiers that have scored the answer, in their order; of each name at most one.
+    aside : the answer is about other answers, and is never given to the caller; see `Call`.
     partial : the answer is only the held beginning of one that is still being written.
     cost_usd : of the call, failed ones included; None is unknown.
     latency_s : from the call to the end of the answer; ttft_s to its first token, None when not streamed.
@@ -121,6 +122,7 @@ class Attempt:
     ttft_s: float | None = None
     committed: bool = False
     partial: bool = False
+    aside: bool = False
 
     @property
     def verdict(self) -> Verdict | None:
@@ -150,9 +152,10 @@ class Attempt:
 def best_answered(attempts: Sequence[Attempt]) -> int | None:
     """Return the number of the best whole answer in hand: of the highest latest score, the later one on ties.
 
-    An answer without a score, or with NaN, comes after every scored one. None where there is no answer.
+    One that was got aside is not in hand. An answer without a score, or with NaN, comes after every scored one. None
+    where there is no answer.
     """
-    answered = [number for number, attempt in enumerate(attempts) if attempt.answered]
+    answered = [number for number, attempt in enumerate(attempts) if attempt.answered and not attempt.aside]
     return max(answered, key=lambda number: (_score(attempts[number]), number), default=None)
 
 

@@ -68,6 +68,7 @@ class Call:
 
     prefix_tokens : of a held prefix: about so many tokens are held before the strategy is asked again, with the
         partial attempt as the last one. It then accepts that attempt, which streams on, or calls another model.
+    aside : what comes back is about other answers, such as which is the better one, and is never given to the caller.
     messages : sent in place of the query's, such as a request to fuse other answers; None sends the query's own.
     parameters : fields of this call's request, over the query's and under the model's; such as a verifier's need of
         log-probabilities.
@@ -78,6 +79,7 @@ class Call:
     delay_s: float = 0.0
     prefix_tokens: int = 0
     messages: tuple[Mapping[str, Any], ...] | None = None
+    aside: bool = False
     parameters: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
 

@@ -59,14 +59,14 @@ class Row:
     """What one way of serving came to, with intervals.
 
     strong_share : of queries for which the strong model was called. usd : per 1,000 queries, every call counted.
-    gain : quality above that of a blind mix of the two models alone which costs as much.
+    above_mix : quality above that of a blind mix of the two models alone which costs as much.
     """
 
     name: str
     quality: Interval
     usd: Interval
     strong_share: Interval
-    gain: Interval
+    above_mix: Interval
 
 
 def configuration(first: str, second: str, thresholds: Thresholds) -> dict[str, Any]:
@@ -136,22 +136,22 @@ def _row(arm: Arm, strong: FloatArray, cheap: Arm, dear: Arm) -> Row:
         "quality": mean_of(arm.quality),
         "usd": mean_of(1000 * arm.cost_usd),
         "strong_share": mean_of(strong),
-        "gain": _gain(arm, cheap, dear),
+        "above_mix": above_mix(arm, cheap, dear),
     }
     return Row(name=arm.name, **intervals(statistics, len(arm.quality)))
 
 
-def _gain(arm: Arm, cheap: Arm, dear: Arm) -> Statistic:
+def above_mix(arm: Arm, cheap: Arm, dear: Arm) -> Statistic:
     """Return the statistic "quality minus that of the blind mix of the same cost"; beyond both ends, of the nearer."""
     quality, weak, strong = (mean_of(each.quality) for each in (arm, cheap, dear))
     cost, low, high = (mean_of(each.cost_usd) for each in (arm, cheap, dear))
 
-    def gain(drawn: FloatArray) -> FloatArray:
+    def gained(drawn: FloatArray) -> FloatArray:
         share = np.clip((cost(drawn) - low(drawn)) / (high(drawn) - low(drawn)), 0.0, 1.0)
         above: FloatArray = quality(drawn) - (1 - share) * weak(drawn) - share * strong(drawn)
         return above
 
-    return gain
+    return gained
 
 
 def _strong(replies: Sequence[Reply], records: Mapping[str, Record]) -> FloatArray:
@@ -197,7 +197,7 @@ def table(found: Sequence[Row]) -> str:
         "|---|---|---|---|---|",
     ]
     for row in found:
-        figures = (_told(row.quality, 3), _told(row.usd, 4), f"{row.strong_share.value:.0%}", _told(row.gain, 3))
+        figures = (_told(row.quality, 3), _told(row.usd, 4), f"{row.strong_share.value:.0%}", _told(row.above_mix, 3))
         lines.append(f"| {row.name} | {' | '.join(figures)} |")
     return "\n".join(lines)
 

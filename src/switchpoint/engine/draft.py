@@ -31,6 +31,7 @@ class Draft:
         self.committed = False
         self.ends = False
         self._model, self._clock, self._start = model, clock, clock()
+        self._aside = call.aside
         self._prefix_tokens, self._max_held_bytes = call.prefix_tokens, max_held_bytes
         self._chunks: list[Chunk] = []
         self._seen = 0  # so many of the chunks are the caller's
@@ -98,6 +99,7 @@ class Draft:
             ttft_s=None if self._first_token is None else self._first_token - self._start,
             committed=self.committed,
             partial=partial,
+            aside=self._aside,
         )
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -136,4 +137,15 @@ def _draws(table: Table, models: Mapping[str, float], temperature: float | None)
         styles[style] = max(styles.get(style, 0), number + 1)
         sample = Sample(row["answer"] or "", float(row["score"]), len(row["response"] or ""))
         found.setdefault((row["query_id"], style), {})[number] = sample
-    return found, styles
+    return {key: _spread(key, samples, styles[key[1]]) for key, samples in found.items()}, styles
+
+
+def _spread(key: tuple[str, str], samples: dict[int, Sample], most: int) -> dict[int, Sample]:
+    """Put back gaps where samples were dropped and the rest numbered anew, at random but always the same.
+
+    Else all failures of a question would fall into its last replicates, together, and be easy to see.
+    """
+    if len(samples) == most or max(samples) >= len(samples):
+        return samples
+    numbers = np.random.default_rng(crc32("/".join(key).encode())).permutation(most)[: len(samples)]
+    return dict(zip(sorted(numbers.tolist()), (samples[number] for number in sorted(samples)), strict=True))

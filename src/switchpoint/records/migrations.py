@@ -81,6 +81,7 @@ def m005_verdicts(connection: sqlite3.Connection) -> None:
     """Keep every verifier's verdict, abandoned beginnings, the layer that decided, and why an answer was accepted."""
     connection.execute("ALTER TABLE attempts ADD COLUMN verdicts TEXT")
     connection.execute("ALTER TABLE attempts ADD COLUMN partial INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE attempts ADD COLUMN aside INTEGER NOT NULL DEFAULT 0")
     connection.execute("ALTER TABLE attempts ADD COLUMN layer TEXT")
     connection.execute("ALTER TABLE records ADD COLUMN accept_reason TEXT")
 

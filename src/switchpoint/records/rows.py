@@ -134,6 +134,7 @@ def _attempt_row(record_id: str, number: int, attempt: Attempt, with_text: bool)
         "ttft_s": attempt.ttft_s,
         "committed": attempt.committed,
         "partial": attempt.partial,
+        "aside": attempt.aside,
     }
 
 
@@ -189,6 +190,7 @@ def _attempt_of(row: sqlite3.Row) -> Attempt:
         ttft_s=row["ttft_s"],
         committed=bool(row["committed"]),
         partial=bool(row["partial"]),
+        aside=bool(row["aside"]),
     )
 
 
