@@ -24,12 +24,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.playing import HEAD, Entry, Field, Game, agreement, hull_of, lines
+from benchmarks.playing import HEAD, Entry, Field, Game, agreement, at_prices, hull_of, lines, told
 from switchpoint.cascades import frugal
 from switchpoint.cascades.agreement import Agreement
 from switchpoint.cascades.belief import Evidence
-from switchpoint.cascades.latent import Latent, fit
-from switchpoint.cascades.play import believing, play
+from switchpoint.cascades.latent import fit
 from switchpoint.cascades.reading import Reading
 from switchpoint.cascades.reservation import bernoulli
 from switchpoint.cascades.rules import Chain, Index, Rule, Supermodels
@@ -161,11 +160,9 @@ def entries(world: World) -> Iterator[tuple[str, Entry]]:
     yield "FrugalGPT search", searched(world)
     order = np.argsort(train.mean_cost_usd())
     chain = tuple(order[: list(order).index(len(world.few) - 1) + 1].tolist())
-    for name, rule in {
-        "cascading along a chain": Chain(chain),
-        "index rule": Index(bernoulli),
-        "cascade routing": Supermodels(),
-    }.items():
+    yield "index rule, as if answers proved all", believed(world, Index(bernoulli), narrow=False)
+    rules = {"cascading along a chain": Chain(chain), "index rule": Index(), "cascade routing": Supermodels()}
+    for name, rule in rules.items():
         yield name, believed(world, rule)
     yield "trained cascade", trained(world)
 
@@ -220,31 +217,27 @@ def searched(world: World) -> Entry:
     return chosen(world, *(Game(game.quality.T, game.cost.T) for game in games))
 
 
-def believed(world: World, rule: Rule) -> Entry:
+def believed(world: World, rule: Rule, narrow: bool = True) -> Entry:
     """A rule on the latent belief; the points of train are played by beliefs that had not seen their fold."""
     train, test = world.sides
     reading = Reading.of(train.responses, train.quality >= 0.5)
     known, shown = (
         reading.evidence(each.responses, score) for each, score in ((train, world.known), (test, world.shown))
     )
-    learn = lambda rows: fit(  # noqa: E731
-        world.few, known.take(rows), train.quality[rows] >= 0.5, reading.n_options
-    )
+
+    def game(rows: np.ndarray, evidence: Evidence, outcomes: Outcomes) -> Game:
+        belief = fit(world.few, known.take(rows), train.quality[rows] >= 0.5, reading.n_options)
+        parts = told(belief, known.take(rows)) if narrow else np.ones((2, len(world.few)))
+        return at_prices(rule, belief, parts, evidence, outcomes, price)
+
     folds = np.random.default_rng(0).permutation(np.arange(len(train)) % FOLDS)
     price = train.mean_cost_usd() / train.mean_cost_usd()[-1] * np.geomspace(2, 0.003, WILLINGNESSES)[:, None]
     quality, cost = np.zeros((2, len(train), WILLINGNESSES))
     for fold in range(FOLDS):
         held = np.flatnonzero(folds == fold)
-        part = at_prices(rule, learn(np.flatnonzero(folds != fold)), known.take(held), train.take(held), price)
-        quality[held], cost[held] = part
-    on_test = at_prices(rule, learn(np.arange(len(train))), shown, test, price)
+        quality[held], cost[held] = game(np.flatnonzero(folds != fold), known.take(held), train.take(held))
+    on_test = game(np.arange(len(train)), shown, test)
     return chosen(world, Game(quality, cost), on_test)
-
-
-def at_prices(rule: Rule, belief: Latent, evidence: Evidence, outcomes: Outcomes, price: np.ndarray) -> Game:
-    step = believing(belief, None, evidence)
-    runs = [play(rule, step, np.broadcast_to(each, outcomes.quality.shape)) for each in price]
-    return Game(*(np.stack([getattr(run, what)(outcomes) for run in runs], axis=1) for what in ("quality", "cost_usd")))
 
 
 def trained(world: World) -> Entry:

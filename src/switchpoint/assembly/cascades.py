@@ -72,14 +72,24 @@ def asked_for(verifiers: Iterable[str]) -> Mapping[str, Any]:
 
 
 def trained_cascade(name: str, section: TrainedCascadeSection, catalog: Catalog) -> Strategy:
-    """Make a trained cascade; raises ConfigError for a model that is not in the catalog, ArtifactError."""
-    plan = Plan.restore(read(section.artifact, KIND))
+    """Make a trained cascade.
+
+    Raises ConfigError for a model that is not in the catalog and for a verifier that is not there, ArtifactError.
+    """
+    whole = read(section.artifact, KIND)
+    plan = Plan.restore(whole)
     missing = [model for model in plan.models if model not in catalog.ids]
     if missing:
         raise ConfigError(f"cascades.{name}.artifact: it asks {', '.join(missing)}; no such model is configured.")
     scored = [model for model, yes in zip(plan.models, plan.program.scored, strict=True) if yes]
+    if scored and section.verifier is None and VERIFIER not in whole.manifest.parts:
+        raise ConfigError(
+            f"cascades.{name}: the answers of {', '.join(scored)} are scored, and {section.artifact} holds no "
+            "verifier. Name one in `verifier`, or train it again."
+        )
     verifiers = {model: section.verifier or scorer_name(name, model) for model in scored}
-    return Planned(name, catalog, plan, willingness_usd=section.willingness_usd, verifiers=verifiers)
+    asked = asked_for([] if section.verifier is None else [section.verifier])
+    return Planned(name, catalog, plan, willingness_usd=section.willingness_usd, verifiers=verifiers, parameters=asked)
 
 
 def scorer_name(cascade: str, model: str) -> str:

@@ -46,7 +46,7 @@ class Plan:
         return self.program.models
 
     def price(self, willingness_usd: float | FloatArray) -> FloatArray:
-        """Return what each call costs in quality, shape (n_willingnesses, n_models); of 0 only the cheapest is asked."""
+        """Return what each call costs in quality, shape (n_willingnesses, n_models); see `willingness.price`."""
         return price(self.cost_usd, np.atleast_1d(willingness_usd))
 
     def evidence(self, responses: Any, score: FloatArray | None = None) -> Evidence:

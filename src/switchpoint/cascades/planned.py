@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,14 @@ from switchpoint.core.bounds import Bounds, affordable, in_turn
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, Hold, Reason, Step, Verify
 from switchpoint.core.errors import NoEligibleModel
-from switchpoint.core.query import IntArray, Query
+from switchpoint.core.query import EMPTY, IntArray, Query
 
 
 class Planned:
     """Follow a plan at a willingness to pay.
 
     verifiers : by model, the name under which the engine knows what scores its answers; of each that the plan scores.
+    parameters : fields of every call's request, such as a verifier's need of log-probabilities.
     Answers are held until accepted; the last one, of a model after which nothing is left to decide, streams through.
     A model that failed, may not take the query, or could take it over its `max_cost_usd` together with those before it
     in the plan, is left out, and the plan is made anew without it.
@@ -36,12 +38,14 @@ class Planned:
         *,
         willingness_usd: float | None = None,
         verifiers: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Any] = EMPTY,
     ) -> None:
         self.name = name
         self.catalog = catalog
         self.plan = plan
         self.models = tuple(catalog[model] for model in plan.models)
         self.verifiers = dict(verifiers or {})
+        self.parameters = parameters
         self.willingness_usd = plan.willingness_usd if willingness_usd is None else willingness_usd
         self._actions: dict[frozenset[int], IntArray] = {}
 
@@ -127,7 +131,7 @@ class Planned:
             cost_usd=self._expected(),
             detail=f"the best in hand is believed {program.best[state]:.2f}" if escalated else None,
         )
-        return Call(decision=decision, hold=Hold.NOTHING if final else Hold.ALL)
+        return Call(decision=decision, hold=Hold.NOTHING if final else Hold.ALL, parameters=self.parameters)
 
     def _expected(self) -> dict[str, float]:
         return dict(zip(self.plan.models, self.plan.cost_usd.tolist(), strict=True)) if self.plan.priced else {}

@@ -214,7 +214,10 @@ def _sets(rows: Outcomes) -> Iterator[tuple[int, ...]]:
     quality, cost = rows.mean_quality(), rows.mean_cost_usd()
     strong = rows.column(best_single(rows))
     others = [int(column) for column in np.argsort(-quality, kind="stable") if column != strong]
-    cheap = [column for column in others if cost[column] < CHEAP * cost[strong]] or others[:1]
+    cheap = [column for column in others if cost[column] < CHEAP * cost[strong]]
+    cheap = cheap or [column for column in others if cost[column] < cost[strong]][:1]
+    if not cheap:  # the best model is the cheapest too: nothing is asked before it
+        yield (strong,)
     for n_opinions in range(1, min(MOST_OPINIONS, len(cheap)) + 1):
         chosen = cheap[:n_opinions]
         lowest = min(cheap, key=lambda column: float(cost[column]))
@@ -256,7 +259,7 @@ def _with_ends(played: Sweep, rows: Outcomes) -> tuple[FloatArray, FloatArray]:
 
 
 def _operating_point(played: Sweep, rows: Outcomes, strong: str) -> tuple[int, bool]:
-    """Return the cheapest point that keeps `KEPT` of the strong model's quality, with a standard error to spare.
+    """Return the cheapest point that keeps `KEPT` of the strong model's quality, with `SURE` errors to spare.
 
     Where none does it is the one of the highest quality. Also whether it is worth it: cheaper than the strong model,
     and provably better than mixing single models at the same cost.
@@ -264,7 +267,7 @@ def _operating_point(played: Sweep, rows: Outcomes, strong: str) -> tuple[int, b
     cost, quality = played.mean_cost_usd(rows), played.quality(rows)
     best = rows.quality[:, rows.column(strong)]
     spare = quality - KEPT * best[:, None]
-    kept = spare.mean(axis=0) >= spare.std(axis=0) / np.sqrt(len(rows))
+    kept = spare.mean(axis=0) >= SURE * spare.std(axis=0) / np.sqrt(len(rows))
     point = int(np.where(kept, cost, np.inf).argmin()) if kept.any() else int(quality.mean(axis=0).argmax())
     gain = quality[:, point] - _mixed(rows, float(cost[point]))
     proven = gain.mean() > SURE * gain.std() / np.sqrt(len(rows))

@@ -164,7 +164,7 @@ def tune_cascade(
         value=played.willingness_usd,
         share=reached,
         quality=quality.mean(axis=0),
-        cost_usd=cost.mean(axis=0) if plan.priced else np.full(len(played), np.nan),
+        cost_usd=played.mean_cost_usd(rows) if plan.priced else np.full(len(played), np.nan),
         error=lead.std(axis=0) / np.sqrt(len(rows)),
     )
     best = rows.quality[:, strong]
