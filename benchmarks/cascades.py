@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.playing import HEAD, Entry, Field, Game, agreement, at_prices, hull_of, lines, told
+from benchmarks.playing import HEAD, Entry, Field, Game, agreement, at_prices, hull_of, lines
 from switchpoint.cascades import frugal
 from switchpoint.cascades.agreement import Agreement
 from switchpoint.cascades.belief import Evidence
@@ -41,7 +41,7 @@ from switchpoint.evaluation.metrics import best_columns
 from switchpoint.evaluation.replay import estimates
 from switchpoint.evaluation.sweep import sweep
 from switchpoint.evaluation.two_model import Pair
-from switchpoint.learning.cascades import CHEAP, FOLDS, KEPT, train_cascade
+from switchpoint.learning.cascades import CHEAP, FOLDS, KEPT, SURE, train_cascade
 from switchpoint.learning.datasets import read, without_overlap
 from switchpoint.learning.routers import options
 from switchpoint.verifiers.learned import Learned
@@ -227,8 +227,7 @@ def believed(world: World, rule: Rule, narrow: bool = True) -> Entry:
 
     def game(rows: np.ndarray, evidence: Evidence, outcomes: Outcomes) -> Game:
         belief = fit(world.few, known.take(rows), train.quality[rows] >= 0.5, reading.n_options)
-        parts = told(belief, known.take(rows)) if narrow else np.ones((2, len(world.few)))
-        return at_prices(rule, belief, parts, evidence, outcomes, price)
+        return at_prices(rule, belief, not narrow, evidence, outcomes, price)
 
     folds = np.random.default_rng(0).permutation(np.arange(len(train)) % FOLDS)
     price = train.mean_cost_usd() / train.mean_cost_usd()[-1] * np.geomspace(2, 0.003, WILLINGNESSES)[:, None]
@@ -258,7 +257,7 @@ def chosen(world: World, known: Game, shown: Game) -> Entry:
     known, shown = world.ends(world.train, known), world.ends(world.test, shown)
     strong = world.train.quality[:, world.train.column(world.few[-1])]
     cost, spare = known.cost.mean(axis=0), known.quality - KEPT * strong[:, None]
-    kept = spare.mean(axis=0) >= spare.std(axis=0) / np.sqrt(len(spare))
+    kept = spare.mean(axis=0) >= SURE * spare.std(axis=0) / np.sqrt(len(spare))
     return Entry(shown, int(np.where(kept, cost, np.inf).argmin()), hull_of(cost, known.quality.mean(axis=0)))
 
 

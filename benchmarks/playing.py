@@ -81,33 +81,15 @@ def follow(strategy: Agreement, outcomes: Outcomes, row: int) -> tuple[float, fl
     return float(outcomes.quality[row, columns[step.attempt]]), float(outcomes.cost_usd[row, columns].sum())
 
 
-def told(belief: Latent, known: Evidence) -> np.ndarray:
-    """Return which part of its doubt a model's own answer takes away, alone and beside another's, shape (2, n_models).
-
-    A belief's spread is that of an answer which proves itself right or wrong; rules that take it for that ask too much.
-    """
-    n_models = known.score.shape[1]
-    found = np.zeros((2, n_models))
-    for model in range(n_models):
-        beside = np.arange(n_models) == (1 if model == 0 else 0)
-        for number, before in enumerate((np.zeros(n_models, dtype=bool), beside)):
-            after = before | (np.arange(n_models) == model)
-            ahead, then = (
-                belief.posterior(None, known.only(np.broadcast_to(called, known.score.shape))).mean[:, model]
-                for called in (before, after)
-            )
-            found[number, model] = np.sqrt(((then - ahead) ** 2).mean() / (ahead * (1 - ahead)).mean())
-    return found
-
-
 def at_prices(
-    rule: Rule, belief: Latent, parts: np.ndarray, evidence: Evidence, outcomes: Outcomes, price: np.ndarray
+    rule: Rule, belief: Latent, proving: bool, evidence: Evidence, outcomes: Outcomes, price: np.ndarray
 ) -> Game:
+    """Play a rule at every price; `proving` takes an answer for one that proves itself right or wrong."""
     whole = believing(belief, None, evidence)
 
     def step(rows: np.ndarray, called: np.ndarray) -> Posterior:
         mean, spread = whole(rows, called)
-        return Posterior(mean, spread * parts[called.any(axis=1).astype(int)])
+        return Posterior(mean, np.where(called, 0.0, np.sqrt(mean * (1 - mean))) if proving else spread)
 
     runs = [play(rule, step, np.broadcast_to(each, outcomes.quality.shape)) for each in price]
     return Game(*(np.stack([getattr(run, what)(outcomes) for run in runs], axis=1) for what in ("quality", "cost_usd")))

@@ -36,6 +36,21 @@ class TestWhatIsBelievedBeforeAnAnswer:
         assert sum(chance) == pytest.approx(1.0)
         np.testing.assert_allclose(mean, known.posterior(None, seen).mean, atol=1e-9)
 
+    @given(seed=SEEDS, n_options=OPTIONS, said=SAID, column=st.integers(0, 2), scored=st.booleans())
+    @settings(max_examples=60, deadline=None)
+    def test_will_move_as_far_as_its_spread_says(self, seed, n_options, said, column, scored) -> None:
+        known = belief(seed, n_options=n_options, n_bins=2 if scored else 1)
+        assume(said[column] == NOT_CALLED)
+        assume(n_options < OPEN or 1 not in said or 0 in said)
+        seen = evidence(said, [np.nan] * 3)
+        before = known.posterior(None, seen)
+
+        after, chance = zip(*to_come(known, seen, column, scored), strict=True)
+        means = np.array([known.posterior(None, each).mean[0, column] for each in after])
+        variance = float(np.array(chance) @ (means - before.mean[0, column]) ** 2)
+
+        assert before.spread[0, column] == pytest.approx(np.sqrt(variance), abs=2e-3)
+
     @given(seed=SEEDS, n_options=OPTIONS, said=SAID)
     @settings(max_examples=40, deadline=None)
     def test_is_a_probability_that_moves_no_more_once_the_answer_is_there(self, seed, n_options, said) -> None:

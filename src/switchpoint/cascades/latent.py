@@ -80,14 +80,35 @@ class Latent:
         return Posterior(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def _posterior(self, evidence: Evidence) -> Posterior:
-        by_gold = self.weights(evidence).joint.sum(axis=3)
-        right = self.role[..., np.arange(by_gold.shape[2]) % self.role.shape[2], RIGHT]
-        ahead = np.einsum("nkg,mkg->nm", by_gold, right)
+        joint = self.weights(evidence).joint
+        by_gold = joint.sum(axis=3)
+        role = self.role[:, :, np.arange(by_gold.shape[2]) % self.role.shape[2]]
+        right = np.einsum("nkg,mkg->nmg", by_gold, role[..., RIGHT])
+        ahead = right.sum(axis=2)
         said, called = evidence.conclusion, evidence.called
         in_hand = np.where(said >= 0, np.take_along_axis(by_gold.sum(axis=1), np.maximum(said, 0), axis=1), 0.0)
         mean = np.where(called, in_hand, ahead)
-        # The answer to come will be known to be right or wrong to some extent; wholly is the most it can be.
-        return Posterior(mean, np.where(called, 0.0, np.sqrt(mean * (1 - mean))))
+        told = self._told(joint, role, right)
+        return Posterior(mean, np.where(called, 0.0, np.sqrt(np.maximum(told - mean**2, 0.0))))
+
+    def _told(self, joint: FloatArray, role: FloatArray, right: FloatArray) -> FloatArray:
+        """Return the mean square of what will be believed of each model's answer once it is there, shape (n, n_models).
+
+        An answer proves itself only so far: of one that says `a` and is scored `b` it will be believed P(a is gold, it
+        says a, scored b) / P(it says a, scored b). Where options are open, the last stands for all that nobody said.
+        """
+        tempted = np.einsum("nkgd,mkg->nmd", joint, role[..., TEMPTED])
+        other = np.einsum("nkgd,mkg->nmgd", joint, role[..., OTHER])
+        diagonal = np.einsum("nmaa->nma", other)
+        elsewhere = other.sum(axis=(2, 3))[..., None] - other.sum(axis=3) - other.sum(axis=2) + diagonal
+        elsewhere = elsewhere / max(self.n_options - 2, 1)
+        if self.n_options >= OPEN:
+            elsewhere[..., -1] = other.sum(axis=(2, 3))  # a stray answer is one that nobody else gave
+        # A model whose score says nothing has the same chances of every bin, right or wrong, and gains nothing by them.
+        gold = right[..., None] * self.score[:, None, 1]
+        said = gold + (tempted + elsewhere)[..., None] * self.score[:, None, 0]
+        found: FloatArray = np.divide(gold**2, said, out=np.zeros_like(said), where=said > 0).sum(axis=(2, 3))
+        return found
 
     def weights(self, evidence: Evidence, gold: IntArray | None = None) -> Weights:
         """Return how probable every explanation of the answers is.
