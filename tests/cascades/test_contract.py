@@ -18,6 +18,7 @@ from switchpoint.cascades.agreement import Agreement
 from switchpoint.cascades.cascade import Cascade
 from switchpoint.cascades.combine import Best, Fuse, Rank, Vote
 from switchpoint.cascades.ensemble import Ensemble
+from switchpoint.cascades.planned import Planned
 from switchpoint.cascades.prefix import PrefixGate
 from switchpoint.cascades.reservation import bernoulli
 from switchpoint.cascades.resilient import Resilient
@@ -33,6 +34,7 @@ from switchpoint.core.query import Query
 from switchpoint.core.record import Record
 from switchpoint.engine.engine import Engine
 from switchpoint.upstreams.fake import Fake, Turn
+from tests.cascades.toys import SHARED_ERRORS, plan
 from tests.doubles import Table, answered, catalog, failed
 
 MODELS = catalog("mini", "mid", "big")
@@ -70,6 +72,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "supermodels": by_rule(Supermodels()),
     "chain": by_rule(Chain([0, 1, 2])),
     "routing": by_rule(Routing()),
+    "trained": Planned("trained", MODELS, plan(SHARED_ERRORS, scored=[True, False, False]), verifiers={"mini": "luck"}),
 }
 
 LUCK = st.lists(st.sampled_from(["4", "5", "A", "fail", "dead"]), min_size=24, max_size=24)
