@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from switchpoint.core.attempt import Attempt
+from switchpoint.core.decision import Reason
 from switchpoint.core.errors import DataError
 from switchpoint.core.outcome import Outcomes
 from switchpoint.core.query import Query
@@ -27,9 +28,10 @@ OUTCOMES = Outcomes(
 )
 
 
-def call(model: str, layer: str | None, cost_usd: str) -> Attempt:
+def call(model: str, layer: str | None, cost_usd: str, reason: Reason = Reason.FIRST_OF_CASCADE) -> Attempt:
     attempt = answered(model)
-    return replace(attempt, decision=replace(attempt.decision, layer=layer), cost_usd=Decimal(cost_usd))
+    decision = replace(attempt.decision, layer=layer, reason=reason)
+    return replace(attempt, decision=decision, cost_usd=Decimal(cost_usd))
 
 
 def record(*attempts: Attempt) -> Record:
@@ -40,7 +42,7 @@ def record(*attempts: Attempt) -> Record:
 
 
 CLEAR = record(call("mini", "clear", "0.001"))
-UNCERTAIN = record(call("mini", "cascade", "0.001"), call("big", "cascade", "0.01"))
+UNCERTAIN = record(call("mini", "cascade", "0.001"), call("big", "cascade", "0.01", Reason.ESCALATED))
 
 
 class TestLayers:
