@@ -75,7 +75,10 @@ class Latent:
     score: FloatArray
 
     def posterior(self, prior: FloatArray | None, evidence: Evidence) -> Posterior:
-        """Return the probability that each answer is right, and how far it may yet move; see `Belief`."""
+        """Return the probability that each answer is right, and how far it may yet move; see `Belief`.
+
+        prior : not looked at; what is believed of a query before any answer is the same for all.
+        """
         parts = [self._posterior(evidence.take(rows)) for rows in _chunks(len(evidence.score))]
         return Posterior(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
