@@ -123,7 +123,7 @@ def complete(outcomes: Outcomes, per_char: dict[str, float] | None) -> Outcomes:
         chars = np.vectorize(lambda text: float(len(text or "")))(outcomes.responses)
         outcomes = replace(outcomes, cost_usd=chars * [per_char[model] * 1e-6 for model in outcomes.models])
     known = ~(np.isnan(outcomes.quality) | np.isnan(outcomes.cost_usd)).any(axis=1)
-    return outcomes.take(np.flatnonzero(known & (outcomes.responses != None).all(axis=1)))  # noqa: E711
+    return outcomes.take(np.flatnonzero(known & outcomes.written.all(axis=1)))
 
 
 def scores(train: Outcomes, test: Outcomes) -> tuple[np.ndarray, np.ndarray]:

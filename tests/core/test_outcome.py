@@ -65,3 +65,17 @@ def test_what_else_was_measured_is_carried_along() -> None:
 def test_measurements_that_do_not_fit_are_named() -> None:
     with pytest.raises(DataError, match=r"latency_s \(2, 2\) does not fit 3 queries and 2 models"):
         replace(outcomes(), latency_s=np.zeros((2, 2)))
+
+
+def test_where_no_answer_was_recorded_none_is_written() -> None:
+    outcomes = Outcomes(
+        queries=(Query.of("a"), Query.of("b")),
+        models=("m",),
+        quality=np.zeros((2, 1)),
+        cost_usd=np.zeros((2, 1)),
+        domains=("d", "d"),
+        responses=np.array([["yes"], [None]], dtype=object),
+    )
+
+    assert outcomes.written.tolist() == [[True], [False]]
+    assert not replace(outcomes, responses=None).written.any()

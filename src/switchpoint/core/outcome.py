@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from switchpoint.core.errors import DataError, UnknownModel
-from switchpoint.core.query import FloatArray, IntArray, Query
+from switchpoint.core.query import BoolArray, FloatArray, IntArray, Query
 
 MEASURED = ("input_tokens", "output_tokens", "latency_s", "confidence")
 """What else may be known of an answer; confidence is the geometric mean of its tokens' probabilities."""
@@ -67,6 +67,14 @@ class Outcomes:
         """Return the arrays of those of `MEASURED` of which something is known, by name."""
         found = {name: getattr(self, name) for name in MEASURED}
         return {name: values for name, values in found.items() if values is not None}
+
+    @property
+    def written(self) -> BoolArray:
+        """Where the text of the answer is known, shape (n_queries, n_models)."""
+        if self.responses is None:
+            return np.zeros(self.quality.shape, dtype=bool)
+        found = np.array([text is not None for text in self.responses.ravel()], dtype=bool)
+        return found.reshape(self.quality.shape)
 
     def take(self, rows: IntArray | Sequence[int]) -> Outcomes:
         """Return these rows, in this order; a row may be taken twice."""

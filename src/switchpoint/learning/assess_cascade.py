@@ -88,11 +88,10 @@ def assess_cascade(
 def _answered(tested: Outcomes, trained: Trained) -> Outcomes:
     """Return the queries that every model of the belief answered."""
     models = trained.plan.program.belief.models_
-    responses = tested.of(models).responses
-    if responses is None:
+    asked = tested.of(models)
+    if asked.responses is None:
         raise DataError(f"{tested.name}: no responses are recorded, and a cascade looks at answers.")
-    known = np.array([text is not None for text in responses.ravel()]).reshape(responses.shape)
-    whole = known.all(axis=1) & ~np.isnan(tested.of(models).quality).any(axis=1)
+    whole = (asked.written & ~np.isnan(asked.quality)).all(axis=1)
     if not whole.any():
         raise DataError(f"{tested.name}: no query has an answer of each of {', '.join(models)}.")
     return tested.take(np.flatnonzero(whole))

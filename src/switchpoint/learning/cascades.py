@@ -176,8 +176,7 @@ def _answered(train: Outcomes, say: Say) -> Outcomes:
     """Return the queries that every model answered, of the models that answered most."""
     if train.responses is None:
         raise DataError(f"{train.name}: no responses are recorded, and a cascade is learned from answers.")
-    written = np.array([text is not None for text in train.responses.ravel()]).reshape(train.quality.shape)
-    known = ~np.isnan(train.quality) & written
+    known = ~np.isnan(train.quality) & train.written
     keep = [model for model, share in zip(train.models, known.mean(axis=0), strict=True) if share >= ANSWERED]
     for model in (model for model in train.models if model not in keep):
         say(f"{train.name}: {model} answered too few of the queries, and is left out.")

@@ -46,7 +46,7 @@ class Rows(NamedTuple):
         """Return every answer whose text and score are known; raises DataError where there is none."""
         if outcomes.responses is None:
             raise DataError(f"{outcomes.name}: holds no answers; a verifier reads the column `response`.")
-        known = (outcomes.responses != None) & ~np.isnan(outcomes.quality)  # noqa: E711
+        known = outcomes.written & ~np.isnan(outcomes.quality)
         query, column = np.nonzero(known)
         return cls(
             [outcomes.queries[row].full_text for row in query],
