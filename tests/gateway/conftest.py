@@ -26,6 +26,7 @@ from switchpoint.core.record import Feedback, Record
 from switchpoint.engine.engine import Engine
 from switchpoint.gateway.app import create_app
 from switchpoint.gateway.serve import serving
+from switchpoint.gateway.service import Service
 from switchpoint.routers.fixed import Fixed
 from switchpoint.routers.routes import Routes
 from switchpoint.upstreams.openai_compatible import OpenAICompatible
@@ -174,7 +175,7 @@ def more_behaviours() -> dict[str, Behaviour]:
 
 @contextmanager
 def running(**options: object) -> Iterator[Gateway]:
-    """Run a gateway with these options of `create_app`."""
+    """Run a gateway with these options of its service."""
     records: list[Record] = []
     feedback: list[Feedback] = []
 
@@ -204,15 +205,15 @@ def running(**options: object) -> Iterator[Gateway]:
             baseline_model="dear",
             verifiers={"checks": checks, "endless": endless},
         )
-        app = create_app(
+        service = Service(
             engine=engine,
             routing=routes_of(catalog),
             add_feedback=add_feedback,
             metrics=lambda: b"switchpoint_queries_total 1.0\n",
             max_body_bytes=MAX_BODY_BYTES,
-            on_close=engine.close,
             **options,
         )
+        app = create_app(lambda: service, on_close=engine.close)
         with serving(app) as url, openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0) as client:
             gateway = Gateway(url, upstream, records, feedback, verifying, abandoned)
             gateway.client = client

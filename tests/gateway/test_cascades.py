@@ -17,14 +17,14 @@ import pytest
 
 from switchpoint.assembly.switchpoint import Switchpoint
 from switchpoint.core.record import Record
-from switchpoint.gateway.event_stream import WAITING
+from switchpoint.dialects.chat import Chat
 from switchpoint.gateway.serve import serving
 from switchpoint.records.reader import RecordReader
 from tests.fake_openai import TOOL_CALL, Behaviour, Exchange, FakeOpenAI, answering, tool_call
 from tests.gateway.conftest import HEARTBEAT_S, USER, WEATHER
 
 STRONG_TEXT = "It is four."
-PULSE = WAITING.decode().strip()
+PULSE = Chat.waiting.decode().strip()
 CLOCK = {"type": "function", "function": {"name": "clock", "parameters": {"type": "object"}}}
 
 

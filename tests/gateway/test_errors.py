@@ -123,7 +123,7 @@ def test_an_error_that_nobody_foresaw_tells_nothing_and_is_logged(gateway: Gatew
     assert response.status_code == 500
     assert response.json()["error"]["message"] == INTERNAL
     assert "secret" not in response.text
-    assert caplog.records[-1].name == "switchpoint.gateway.chat"
+    assert caplog.records[-1].name == "switchpoint.gateway.answering"
 
 
 def test_an_error_class_of_a_plugin_is_shown_as_its_parent():

@@ -7,12 +7,12 @@ import pytest
 from starlette.routing import Route
 
 from switchpoint.core.errors import SURFACE
-from switchpoint.gateway.app import MAX_BODY_BYTES
 from switchpoint.gateway.endpoints import FeedbackBody
 from switchpoint.gateway.errors import code
 from switchpoint.gateway.listing import FACTS
 from switchpoint.gateway.options import HEADERS, Options
 from switchpoint.gateway.serve import GRACE_S
+from switchpoint.gateway.service import MAX_BODY_BYTES
 from switchpoint.gateway.telling import CUT_SHORT, SCHEMA_VERSION
 from tests.gateway.conftest import USER, Gateway
 from tests.gateway.test_serve import app_of

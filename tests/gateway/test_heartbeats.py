@@ -11,12 +11,13 @@ import openai
 import pytest
 from starlette.types import Message
 
-from switchpoint.gateway.event_stream import WAITING, EventStream
+from switchpoint.dialects.chat import Chat
+from switchpoint.gateway.event_stream import EventStream
 from tests.fake_openai import TEXT
 from tests.gateway.conftest import HEARTBEAT_S, USER, Gateway
 from tests.gateway.test_streams import text_of, wait_for
 
-PULSE = WAITING.decode().strip()
+PULSE = Chat.waiting.decode().strip()
 
 
 def blocks(response: httpx2.Response) -> list[str]:
@@ -129,7 +130,7 @@ async def sent_in_silence(
         await asyncio.sleep(send_s)
         messages.append(message)
 
-    async with EventStream(send, heartbeat_s, [(b"x-early", b"1")]) as events:
+    async with EventStream(send, heartbeat_s, Chat.waiting, [(b"x-early", b"1")]) as events:
         await asyncio.sleep(silence_s)
         if then is not None:
             await then(events)

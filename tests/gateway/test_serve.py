@@ -15,16 +15,17 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
 
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.model import Model
+from switchpoint.core.principal import Permission
 from switchpoint.core.query import Query
 from switchpoint.core.record import Record
 from switchpoint.engine.engine import Engine
-from switchpoint.gateway.app import create_app
+from switchpoint.gateway.app import Path, create_app, endpoint
 from switchpoint.gateway.serve import serve, serving
+from switchpoint.gateway.service import Service
 from switchpoint.routers.fixed import Fixed
 from switchpoint.routers.routes import Routes
 from switchpoint.upstreams.fake import Fake, Script
@@ -54,8 +55,8 @@ def app_of(latency_s: float = 0.0, sink=lambda record: None, script: Script = MI
     )
     only = Fixed("only", catalog, "mini")
     routes = Routes(catalog, {"only": only}, "only", lambda model: only, {})
-    defaults = {"add_feedback": lambda feedback: None, "metrics": lambda: b""}
-    return create_app(engine=engine, routing=routes, **{**defaults, **options})
+    service = Service(engine=engine, routing=routes, add_feedback=lambda feedback: None, metrics=lambda: b"")
+    return create_app(lambda: service, **options)
 
 
 @contextmanager
@@ -136,13 +137,13 @@ async def oops(request: Request) -> PlainTextResponse:
 
 
 def test_other_routes_are_served_beside_ours():
-    with serving(app_of(extra_routes=[Route("/hello", hello)])) as url:
+    with serving(app_of(extra_paths=[Path("/hello", "GET", Permission.PUBLIC, endpoint(hello))])) as url:
         assert httpx2.get(f"{url}/hello").text == "hello"
         assert httpx2.get(f"{url}/health").status_code == 200
 
 
 def test_a_bug_in_another_route_tells_nothing_and_is_logged(caplog: pytest.LogCaptureFixture):
-    with serving(app_of(extra_routes=[Route("/oops", oops)])) as url:
+    with serving(app_of(extra_paths=[Path("/oops", "GET", Permission.PUBLIC, endpoint(oops))])) as url:
         response = httpx2.get(f"{url}/oops")
 
     assert response.status_code == 500

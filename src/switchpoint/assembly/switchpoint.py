@@ -17,6 +17,7 @@ from switchpoint.config.read import load, parse
 from switchpoint.config.schema import Config
 from switchpoint.core.decision import Decision
 from switchpoint.core.errors import RequestError
+from switchpoint.core.principal import Permission
 from switchpoint.core.query import Query, text_id
 from switchpoint.core.record import Feedback, Record
 from switchpoint.engine.engine import Engine
@@ -26,6 +27,8 @@ from switchpoint.records.telemetry import Metrics
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from switchpoint.gateway.service import Service
 
 Conversation = str | Sequence[Mapping[str, Any]]
 """A prompt, or messages in OpenAI's form."""
@@ -94,18 +97,25 @@ class Switchpoint:
     def app(self) -> Starlette:
         """Return the gateway over this, with the pages of the records: an ASGI application for any server."""
         from switchpoint.dashboard.app import routes
-        from switchpoint.gateway.app import create_app
+        from switchpoint.gateway.app import Path, create_app
         from switchpoint.records.reader import RecordReader
 
-        return create_app(
+        service = self.service()
+        pages = [] if self.log is None else routes(RecordReader(self.log.path))
+        extra = [Path(page.path, "GET", Permission.RECORDS, page.app) for page in pages]
+        return create_app(lambda: service, extra_paths=extra, on_close=self._disconnect)
+
+    def service(self) -> Service:
+        """Return what the gateway serves."""
+        from switchpoint.gateway.service import Service
+
+        return Service(
             engine=self.engine,
             routing=self.routes,
             add_feedback=self._add_feedback,
             metrics=self.metrics.render,
-            extra_routes=[] if self.log is None else routes(RecordReader(self.log.path)),
             max_body_bytes=int(self.config.gateway.max_body_mb * 1_000_000),
             heartbeat_s=self.config.gateway.heartbeat_s,
-            on_close=self._disconnect,
         )
 
     def close(self) -> None:

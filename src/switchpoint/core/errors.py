@@ -9,7 +9,12 @@
     │   ├── UnknownRecord        no record has this id
     │   ├── NoEligibleModel      every model is excluded; says why for each
     │   ├── RequestTooLarge      the body is over the limit
-    │   └── Refused              a route of the configuration refuses such queries
+    │   ├── Refused              a route of the configuration refuses such queries
+    │   ├── Unauthenticated      no key, or an unknown one
+    │   ├── Forbidden            the key may not do this
+    │   ├── LimitReached         a rate limit of ours; may carry retry_after_s
+    │   └── BudgetSpent          no money is left for this key, team or route
+    ├── Overloaded             more at once than we take, or we are stopping: another time, or another replica
     ├── UpstreamError          somebody else's service
     │   ├── UpstreamTimeout      no answer in time
     │   ├── UpstreamUnreachable  no connection
@@ -108,6 +113,44 @@ class Refused(RequestError):
         super().__init__(message)
 
 
+class Unauthenticated(RequestError):
+    """No key, or one that is not known; never says which."""
+
+    code = "invalid_api_key"
+
+
+class Forbidden(RequestError):
+    """The key is known, and may not do this."""
+
+    code = "permission_denied"
+
+
+class LimitReached(RequestError):
+    """A rate limit of the gateway's own; `retry_after_s` says when there is room again, None if that is unknown."""
+
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class BudgetSpent(RequestError):
+    """What may be spent is spent, or set aside for requests in progress."""
+
+    code = "insufficient_quota"
+
+
+class Overloaded(SwitchpointError):
+    """More requests than the gateway takes at once, or it is stopping; another time or another replica may do."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after_s: float | None = 1.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
 class UpstreamError(SwitchpointError):
     """An upstream failed; `retryable` says whether the same call may succeed later."""
 
@@ -188,6 +231,11 @@ SURFACE: dict[type[SwitchpointError], Surface] = {
     NoEligibleModel: Surface(400, "invalid_request_error", 1),
     RequestTooLarge: Surface(413, "invalid_request_error", 2),
     Refused: Surface(403, "invalid_request_error", 1),
+    Unauthenticated: Surface(401, "authentication_error", 2),
+    Forbidden: Surface(403, "permission_error", 2),
+    LimitReached: Surface(429, "rate_limit_error", 1),
+    BudgetSpent: Surface(429, "insufficient_quota", 1),
+    Overloaded: Surface(503, "server_error", 1),
     UpstreamError: Surface(502, "server_error", 1),
     UpstreamTimeout: Surface(504, "server_error", 1),
     UpstreamUnreachable: Surface(502, "server_error", 1),

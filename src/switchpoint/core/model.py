@@ -132,6 +132,9 @@ class Model:
         """Say why this model may not take the query, or None if it may; unknown limits exclude nothing."""
         if query.allow is not None and self.id not in query.allow:
             return "not allowed for this request"
+        health = query.health.get(self.id)
+        if health is not None and health.closed_because is not None:
+            return health.closed_because
         if self.can is not None and not query.needs <= self.can:
             return f"cannot do {', '.join(sorted(query.needs - self.can))}"
         if self.context_tokens is not None and input_tokens > self.context_tokens:

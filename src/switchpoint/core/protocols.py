@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from switchpoint.core.attempt import Answer, Attempt, Chunk, Verdict
 from switchpoint.core.decision import Step
 from switchpoint.core.estimate import Estimates, Prediction
+from switchpoint.core.health import Health
 from switchpoint.core.model import Model
+from switchpoint.core.principal import Principal
 from switchpoint.core.query import FloatArray, IntArray, Query
 from switchpoint.core.record import Record
 
@@ -90,3 +92,31 @@ On failure, or after its time-box, it returns the query without it; it never rai
 
 Sink = Callable[[Record], None]
 """Takes a finished record; must not block."""
+
+HealthReport = Callable[[], Mapping[str, Health]]
+"""What was seen of every model's calls lately; must be quick, since the engine asks before every step."""
+
+
+class Admission(Protocol):
+    """A request that was let in; what it set aside is held until it is settled."""
+
+    @property
+    def query(self) -> Query:
+        """The query within what the principal may use: fewer models, less money, its tenant among the tags."""
+        ...
+
+    def settle(self, record: Record | None) -> None:
+        """Give back what was set aside and book what was spent; None for a request that never ran. Never blocks."""
+        ...
+
+
+class Gate(Protocol):
+    """Knows who asks, and lets requests in or not."""
+
+    async def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal:
+        """Return whose request this is, by its headers, their names in lower case; raises Unauthenticated."""
+        ...
+
+    async def admit(self, principal: Principal, route: str, query: Query) -> Admission:
+        """Let a query in; raises Forbidden, LimitReached, BudgetSpent or Overloaded."""
+        ...

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from switchpoint.core.health import Health
+from switchpoint.core.session import Session
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
@@ -38,10 +41,13 @@ class Query:
     needs : capabilities a model must have, of `switchpoint.core.model.CAPABILITIES`.
     allow : ids of the models that may answer; None is the whole catalog. Health and access rules only narrow it.
     max_cost_usd, deadline_s : what the caller will pay and wait at most; None is no limit.
+    min_quality : the lowest estimated quality that will do, in [0, 1]; None leaves it to the router.
     tags : tenant, session, role, task type, user tier: what rules may look at.
     vector : shape (dim,), only where the embedder is remote.
     signals : what was found out about the query before deciding, each in [0, 1]; one that is absent is unknown.
     preparation_usd : what finding that out has cost so far; None is unknown.
+    session : the conversation that the query continues; None where it is unknown, or sessions are not kept.
+    health : by model, what was seen of its calls lately, as of this step; an absent model is not known to be ill.
     """
 
     id: str
@@ -51,10 +57,13 @@ class Query:
     allow: frozenset[str] | None = None
     max_cost_usd: float | None = None
     deadline_s: float | None = None
+    min_quality: float | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     vector: FloatArray | None = field(default=None, compare=False)
     signals: Mapping[str, float] = field(default_factory=lambda: EMPTY)
     preparation_usd: Decimal | None = Decimal(0)
+    session: Session | None = None
+    health: Mapping[str, Health] = field(default_factory=lambda: EMPTY, compare=False)
 
     @classmethod
     def of(cls, text: str, *, id: str | None = None, tags: Mapping[str, str] = EMPTY) -> Query:

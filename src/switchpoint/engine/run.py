@@ -65,6 +65,11 @@ class Run:
         self._start = engine.clock()
 
     @property
+    def ended(self) -> bool:
+        """Whether the run is over, so that there is a record."""
+        return self._record is not None
+
+    @property
     def record(self) -> Record:
         """The record of the run; there is none before its end."""
         if self._record is None:

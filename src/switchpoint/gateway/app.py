@@ -1,59 +1,53 @@
-"""The application: every path that the gateway serves."""
+"""The application: every path that the gateway serves, and the permission that each demands."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from switchpoint.core.errors import SwitchpointError
-from switchpoint.core.record import Feedback
-from switchpoint.engine.engine import Engine
-from switchpoint.gateway.chat import Chat, Routing
+from switchpoint.core.principal import Permission
+from switchpoint.dialects.chat import Chat
+from switchpoint.dialects.dialect import Dialect
+from switchpoint.dialects.encoding import encode
 from switchpoint.gateway.endpoints import Endpoints
 from switchpoint.gateway.errors import error_body, shown
-from switchpoint.gateway.telling import encode
+from switchpoint.gateway.exchange import Exchange
+from switchpoint.gateway.guard import Guard
+from switchpoint.gateway.service import Current
 
-MAX_BODY_BYTES = 10_000_000
-HEARTBEAT_S = 10.0
+
+class Path(NamedTuple):
+    """One path: what it serves to whom."""
+
+    path: str
+    method: str
+    permission: Permission
+    serves: ASGIApp
+    dialect: Dialect | None = None
 
 
 def create_app(
+    current: Current,
     *,
-    engine: Engine,
-    routing: Routing,
-    add_feedback: Callable[[Feedback], None],
-    metrics: Callable[[], bytes],
-    extra_routes: Sequence[BaseRoute] = (),
-    max_body_bytes: int = MAX_BODY_BYTES,
-    heartbeat_s: float = HEARTBEAT_S,
+    extra_paths: Sequence[Path] = (),
     on_close: Callable[[], Awaitable[None]] | None = None,
 ) -> Starlette:
     """Make the ASGI application.
 
-    add_feedback : may block; raises RequestError for a record that it does not know.
-    metrics : the body of GET /metrics, in Prometheus' text format.
-    heartbeat_s : how long a stream may be silent before a comment is sent; 0 sends none.
-    extra_routes : tried after the gateway's own.
+    current : asked at the start of every request for the service that serves it.
+    extra_paths : tried after the gateway's own.
     on_close : awaited once the server has stopped, on its event loop.
     """
-    own = Endpoints(engine, routing, add_feedback, metrics, max_body_bytes, created=int(time.time()))
-    routes: list[BaseRoute] = [
-        Route("/v1/chat/completions", Chat(engine, routing, max_body_bytes, heartbeat_s), methods=["POST"]),
-        Route("/v1/models", own.models, methods=["GET"]),
-        Route("/v1/models/{name:path}", own.model, methods=["GET"]),
-        Route("/v1/route", own.route, methods=["POST"]),
-        Route("/v1/feedback", own.feedback, methods=["POST"]),
-        Route("/health", own.health, methods=["GET"]),
-        Route("/metrics", own.metrics, methods=["GET"]),
-        *extra_routes,
-    ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -62,12 +56,36 @@ def create_app(
             await on_close()
 
     app = Starlette(
-        routes=routes,
+        routes=[_guarded(path, current) for path in (*paths(int(time.time())), *extra_paths)],
         lifespan=lifespan,
         exception_handlers={HTTPException: _show_http_error, SwitchpointError: _show_error, Exception: _show_error},
     )
     app.router.redirect_slashes = False  # a client that follows the redirection of a POST sends a GET
     return app
+
+
+def paths(created: int) -> list[Path]:
+    """Return every path of the gateway itself. created : seconds since the epoch that listed models carry."""
+    own = Endpoints(created)
+    chat = Chat()
+    return [
+        Path("/v1/chat/completions", "POST", Permission.INFER, Exchange(chat), chat),
+        Path("/v1/models", "GET", Permission.INFER, endpoint(own.models)),
+        Path("/v1/models/{name:path}", "GET", Permission.INFER, endpoint(own.model)),
+        Path("/v1/route", "POST", Permission.INFER, endpoint(own.route)),
+        Path("/v1/feedback", "POST", Permission.FEEDBACK, endpoint(own.feedback)),
+        Path("/health", "GET", Permission.PUBLIC, endpoint(own.health)),
+        Path("/metrics", "GET", Permission.METRICS, endpoint(own.metrics)),
+    ]
+
+
+def endpoint(function: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+    """Make a path of a function of a request."""
+    return Route("/", function, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]).app
+
+
+def _guarded(path: Path, current: Current) -> Route:
+    return Route(path.path, Guard(path.serves, path.permission, current, path.dialect), methods=[path.method])
 
 
 async def _show_error(_: Request, error: Exception) -> Response:

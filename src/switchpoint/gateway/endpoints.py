@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -12,12 +11,11 @@ from starlette.responses import Response
 
 from switchpoint.core.errors import RequestError
 from switchpoint.core.record import Feedback
-from switchpoint.engine.engine import Engine
+from switchpoint.dialects.encoding import encode
 from switchpoint.gateway.caller import read_body
-from switchpoint.gateway.chat import Routing
+from switchpoint.gateway.guard import whose
 from switchpoint.gateway.listing import Listing
 from switchpoint.gateway.options import convert
-from switchpoint.gateway.telling import encode
 from switchpoint.gateway.wire import Json, read_object, read_request, text_as_messages
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,56 +37,45 @@ class FeedbackBody(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoints:
     """Everything that is not hot: ordinary functions of a request."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        routing: Routing,
-        add_feedback: Callable[[Feedback], None],
-        metrics: Callable[[], bytes],
-        max_body_bytes: int,
-        created: int,
-    ) -> None:
-        self.engine = engine
-        self.routing = routing
-        self.add_feedback = add_feedback
-        self.render_metrics = metrics
-        self.max_body_bytes = max_body_bytes
-        self.listing = Listing(engine, routing, created)
+    def __init__(self, created: int) -> None:
+        self.created = created
 
     async def models(self, request: Request) -> Response:
         """List routes and models."""
-        return _json(self.listing.all())
+        return _json(self._listing(request).all())
 
     async def model(self, request: Request) -> Response:
         """Show one route or model."""
-        return _json(self.listing.one(request.path_params["name"]))
+        return _json(self._listing(request).one(request.path_params["name"]))
 
     async def route(self, request: Request) -> Response:
         """Decide as a call would, without calling the model that was chosen; nothing is recorded."""
-        body = text_as_messages(await self._body(request))
-        asked = read_request(body, request.scope["headers"], self.engine.catalog.ids)
-        strategy = self.routing.resolve(asked.route)
-        decision = self.engine.decide(strategy, await self.engine.prepare(strategy, asked.query))
+        service, _ = whose(request.scope)
+        engine = service.engine
+        asked = read_request(text_as_messages(await _body(request)), request.scope["headers"], engine.catalog.ids)
+        strategy = service.routing.resolve(asked.route)
+        decision = engine.decide(strategy, await engine.prepare(strategy, asked.query))
         return _json(
             {
                 "object": "switchpoint.route",
                 "route": asked.route,
                 "decision": decision,
-                "excluded": self.engine.catalog.exclusions(asked.query),
+                "excluded": engine.catalog.exclusions(asked.query),
             }
         )
 
     async def feedback(self, request: Request) -> Response:
         """Remember what somebody thought of an answer."""
-        said = convert(await self._body(request), FeedbackBody, "feedback")
+        service, _ = whose(request.scope)
+        said = convert(await _body(request), FeedbackBody, "feedback")
         feedback = Feedback(
             record_id=said.record_id,
-            at=self.engine.now(),
+            at=service.engine.now(),
             metric=said.metric,
             value=_value(said),
             source=said.source,
         )
-        await run_in_threadpool(self.add_feedback, feedback)
+        await run_in_threadpool(service.add_feedback, feedback)
         told = {name: getattr(feedback, name) for name in ("record_id", "metric", "value", "source")}
         return _json({"object": "switchpoint.feedback", **told}, 202)
 
@@ -98,10 +85,17 @@ class Endpoints:
 
     async def metrics(self, request: Request) -> Response:
         """Return what Prometheus reads."""
-        return Response(self.render_metrics(), headers={"content-type": PROMETHEUS})
+        service, _ = whose(request.scope)
+        return Response(service.metrics(), headers={"content-type": PROMETHEUS})
 
-    async def _body(self, request: Request) -> Json:
-        return read_object(await read_body(request.receive, self.max_body_bytes))
+    def _listing(self, request: Request) -> Listing:
+        service, _ = whose(request.scope)
+        return Listing(service.engine, service.routing, self.created)
+
+
+async def _body(request: Request) -> Json:
+    service, _ = whose(request.scope)
+    return read_object(await read_body(request.receive, service.max_body_bytes))
 
 
 def _json(body: Any, status: int = 200) -> Response:

@@ -11,9 +11,6 @@ from starlette.types import Send
 
 from switchpoint.gateway.errors import Header
 
-WAITING = b": waiting\n\n"
-"""A heartbeat: a comment, which clients of event streams pass over."""
-
 _HEAD: tuple[Header, ...] = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -23,16 +20,18 @@ _HEAD: tuple[Header, ...] = (
 class EventStream:
     """Sends one streamed response; while it is entered, no `heartbeat_s` pass without a byte.
 
-    heartbeat_s : 0 is never. early : headers of a response that a heartbeat has to begin, before any event.
+    heartbeat_s : 0 is never. waiting : a heartbeat. early : headers of a response that a heartbeat has to begin, before
+        any event.
     begun : whether anything was sent; until then an error can still be an HTTP error.
 
     A heartbeat never touches the answer that is being waited for, so it cannot cancel it. An answer without long
     silences costs one timer, which never rings.
     """
 
-    def __init__(self, send: Send, heartbeat_s: float, early: Sequence[Header]) -> None:
+    def __init__(self, send: Send, heartbeat_s: float, waiting: bytes, early: Sequence[Header]) -> None:
         self.begun = False
-        self._send, self._heartbeat_s, self._early = send, heartbeat_s, early
+        self._send, self._heartbeat_s = send, heartbeat_s
+        self._waiting, self._early = waiting, early
         self._turn = asyncio.Lock()  # one message at a time: events and heartbeats come from two tasks
         self._clock = asyncio.get_running_loop().time
         self._last = self._clock()
@@ -85,4 +84,4 @@ class EventStream:
             else:
                 async with self._turn:
                     await self._begin(self._early)
-                await self.event(WAITING)
+                await self.event(self._waiting)

@@ -7,7 +7,7 @@ from typing import Any
 
 from switchpoint.core.model import Model
 from switchpoint.engine.engine import Engine
-from switchpoint.gateway.chat import Routing
+from switchpoint.gateway.service import Routing
 
 Json = dict[str, Any]
 

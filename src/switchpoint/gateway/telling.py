@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
-
-import msgspec
 
 from switchpoint.core.attempt import Attempt, Verdict
 from switchpoint.engine.run import Run
@@ -19,16 +16,6 @@ SCHEMA_VERSION = b"1"
 
 CUT_SHORT = frozenset({"deadline", "cost limit", "best in hand", "deciding failed"})
 """Reasons to accept an answer that a caller should know of: more would have been tried, and was not."""
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-encode = msgspec.json.Encoder(enc_hook=_plain, decimal_format="number").encode
-"""Write JSON: amounts of money as numbers, NaN as null."""
 
 
 @lru_cache(maxsize=1024)

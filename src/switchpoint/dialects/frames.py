@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from switchpoint.core.attempt import Chunk
-from switchpoint.gateway.telling import encode
+from switchpoint.dialects.encoding import encode
 
 DONE = b"data: [DONE]\n\n"
 
@@ -40,11 +40,17 @@ class Frames:
             data = data.replace(b"\n", b" ")
         return b"data: %b\n\n" % data
 
-    def story(self, told: Mapping[str, Any]) -> bytes:
-        """Return an event that belongs to the same answer, has no choices, and tells how the model was chosen."""
+    def end(self, story: Mapping[str, Any] | None) -> bytes:
+        """Return [DONE], before it, where a story is told, an event of the same answer that has no choices."""
+        if story is None:
+            return DONE
         last = _DECODER.decode(self._last)
         same = {name: last[name] for name in ("id", "object", "created", "model") if name in last}
-        return b"data: %b\n\n" % encode({**same, "choices": [], "switchpoint": told})
+        return b"data: %b\n\n" % encode({**same, "choices": [], "switchpoint": story}) + DONE
+
+    def error(self, told: Mapping[str, Any]) -> bytes:
+        """Return the event of an error in the middle of an answer."""
+        return b"data: %b\n\n" % encode(told)
 
     def _renamed(self, chunk: Chunk) -> bytes:
         """Replace the name as it stands in the bytes; a quote inside a JSON string is escaped, so no text is hit."""
@@ -57,8 +63,3 @@ class Frames:
                 return chunk.data.replace(theirs, ours, 1)
         # No name at all, or one that is written in a way of its own.
         return encode({**_DECODER.decode(chunk.data), "model": self._model})
-
-
-def error_event(told: Mapping[str, Any]) -> bytes:
-    """Return the event of an error in the middle of an answer; nothing follows it."""
-    return b"data: %b\n\n" % encode(told)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from switchpoint.core.attempt import Chunk
 from switchpoint.core.model import Usage
-from switchpoint.gateway.frames import Frames
+from switchpoint.dialects.frames import Frames
 
 CHUNK = {"id": "1", "model": "theirs", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
 USAGE_ONLY = {"id": "1", "model": "theirs", "choices": [], "usage": {"total_tokens": 3}}
