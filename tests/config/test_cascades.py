@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from switchpoint.config.cascades import AgreementSection, IndexSection, ThresholdCascadeSection
 from switchpoint.config.read import load, parse
-from switchpoint.config.schema import AgreementSection, IndexSection, ThresholdCascadeSection
 from switchpoint.core.errors import ConfigError
 
 BLIND = {"upstream": "local", "can": ["tools"]}

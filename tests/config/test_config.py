@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from switchpoint.config import schema
 from switchpoint.config.read import load, parse
+from switchpoint.config.schema import Config
+from switchpoint.config.section import Section
 from switchpoint.core.errors import ConfigError
 
 GOOD = {
@@ -130,15 +131,15 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert config.upstreams["r"].data == tmp_path / "answers"
 
 
-SECTIONS = [
-    found
-    for found in vars(schema).values()
-    if isinstance(found, type) and issubclass(found, schema.Section) and found not in (schema.Section, schema.Config)
-]
+def every(section: type[Section]) -> list[type[Section]]:
+    return [each for child in section.__subclasses__() for each in (child, *every(child))]
+
+
+SECTIONS = [section for section in every(Section) if section is not Config]
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
-def test_every_key_is_documented_with_its_default(section: type[schema.Section]) -> None:
+def test_every_key_is_documented_with_its_default(section: type[Section]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 
     for key, field in section.model_fields.items():

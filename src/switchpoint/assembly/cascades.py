@@ -18,7 +18,7 @@ from switchpoint.cascades.reservation import bernoulli
 from switchpoint.cascades.rules import Index
 from switchpoint.cascades.separate import Separate
 from switchpoint.cascades.threshold import LOGPROBS, ThresholdCascade
-from switchpoint.config.schema import (
+from switchpoint.config.cascades import (
     AgreementSection,
     CascadeSection,
     EnsembleSection,
@@ -26,8 +26,8 @@ from switchpoint.config.schema import (
     PrefixSection,
     ThresholdCascadeSection,
     TrainedCascadeSection,
-    UtilityRouter,
 )
+from switchpoint.config.routers import UtilityRouter
 from switchpoint.core.attempt import Answer, Verdict
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ConfigError

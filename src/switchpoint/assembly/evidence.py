@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from switchpoint.assembly.ratings import rated_quality
-from switchpoint.config.schema import LengthRouter, RandomRouter, RatedRouter, SimpleRouter, UtilityRouter
+from switchpoint.config.routers import LengthRouter, RandomRouter, RatedRouter, SimpleRouter, UtilityRouter
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ArtifactError, ConfigError
 from switchpoint.core.protocols import Estimator

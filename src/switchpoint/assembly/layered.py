@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from switchpoint.assembly.semantic import topics
 from switchpoint.cascades.clear import Clear
 from switchpoint.cascades.layered import Layer, Layered, Passed, Settle, Willing, Willingness, always
-from switchpoint.config.schema import ClearSection, LayeredRouter, UtilityRouter
+from switchpoint.config.routers import ClearSection, LayeredRouter, UtilityRouter
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.decision import Step
 from switchpoint.core.errors import ConfigError

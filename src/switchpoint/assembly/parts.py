@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TypeVar
 
-from switchpoint.config.schema import Config, FakeUpstream, ModelSection, OpenAIUpstream, ReplayUpstream
+from switchpoint.config.schema import Config
+from switchpoint.config.upstreams import FakeUpstream, ModelSection, OpenAIUpstream, ReplayUpstream
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.model import Model
 from switchpoint.core.prices import ListPrice, list_price

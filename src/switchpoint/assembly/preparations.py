@@ -5,16 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from switchpoint.config.schema import (
-    Config,
-    EmbeddingsSection,
-    LayeredRouter,
-    RatedRouter,
-    Router,
-    RulesRouter,
-    SemanticRouter,
-    UtilityRouter,
-)
+from switchpoint.config.routers import LayeredRouter, RatedRouter, Router, RulesRouter, SemanticRouter, UtilityRouter
+from switchpoint.config.schema import Config
+from switchpoint.config.upstreams import EmbeddingsSection
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.protocols import Preparation, Upstream
 from switchpoint.upstreams.embeddings import Embeddings

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from switchpoint.config.schema import RatedRouter
+from switchpoint.config.routers import RatedRouter
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ArtifactError
 from switchpoint.estimators.artifact import Artifact

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-from switchpoint.config.schema import SemanticRouter, Topics
+from switchpoint.config.routers import SemanticRouter, Topics
 from switchpoint.core.protocols import Embedder, Strategy
 from switchpoint.estimators.embedders import embedder_of
 from switchpoint.routers.semantic import Matcher, Semantic

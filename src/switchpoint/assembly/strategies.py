@@ -13,10 +13,9 @@ from switchpoint.assembly.layered import layered
 from switchpoint.assembly.semantic import semantic
 from switchpoint.cascades.capped import Capped, Caps
 from switchpoint.cascades.resilient import Resilient
-from switchpoint.config.schema import (
+from switchpoint.config.cascades import AnyCascade
+from switchpoint.config.routers import (
     BUILT_IN,
-    AnyCascade,
-    Config,
     LayeredRouter,
     LengthRouter,
     RandomRouter,
@@ -27,6 +26,7 @@ from switchpoint.config.schema import (
     SimpleRouter,
     UtilityRouter,
 )
+from switchpoint.config.schema import Config
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Reason
 from switchpoint.core.errors import ConfigError, RequestError

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 from switchpoint.assembly.cascades import scorers
 from switchpoint.assembly.preparations import _embeddings
-from switchpoint.config.schema import (
+from switchpoint.config.cascades import TrainedCascadeSection
+from switchpoint.config.schema import Config
+from switchpoint.config.verifiers import (
     AskingVerifier,
     CodeVerifier,
-    Config,
     FormatVerifier,
     JudgeVerifier,
     LearnedVerifier,
@@ -20,7 +21,6 @@ from switchpoint.config.schema import (
     PythonVerifier,
     RewardVerifier,
     SelfCheckVerifier,
-    TrainedCascadeSection,
     VerifierSection,
 )
 from switchpoint.core.catalog import Catalog

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from switchpoint.assembly.switchpoint import Switchpoint
-from switchpoint.config.schema import Config, RatedRouter, UtilityRouter
+from switchpoint.config.routers import RatedRouter, UtilityRouter
+from switchpoint.config.schema import Config
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ConfigError, DataError
 from switchpoint.core.outcome import Outcomes

@@ -1,101 +1,85 @@
-"""Faults of a cascade that no schema sees: names it uses, and settings that do not fit together."""
+"""Sections of who decides after an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Literal
 
-from switchpoint.verifiers import NEEDS_LOGPROBS
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
-Raw = Mapping[str, Any]
-
-ONCE = frozenset({"threshold", "prefix", "index"})
-"""Kinds that call each model once, so that a second mention says nothing."""
-
-COMBINES = {"vote": None, "best": "verifier", "rank": "model", "fuse": "model"}
-"""What each way of combining an ensemble needs; it has no use for the other."""
+from switchpoint.config.section import OneOrSeveral, Section, Share
 
 
-def named_by(name: str, cascade: Raw, models: set[str], verifiers: set[str]) -> Iterator[tuple[str, Any, set[str]]]:
-    """Yield every place of a cascade that names something, the name, and what it may be."""
-    for key in ("models", "voters", "final", "model"):
-        for listed in _listed(cascade.get(key)):
-            yield f"cascades.{name}.{key}", listed, models
-    for listed in _listed(cascade.get("verifier")):
-        yield f"cascades.{name}.verifier", listed, verifiers
+class AnyCascade(Section):
+    """What every cascade has."""
+
+    max_escalation_share: Share | None = None
 
 
-def faults_of_cascades(cascades: Raw, models: Raw) -> Iterator[str]:
-    """Yield one line for each fault, with its place; what is not of the right type is the schema's to tell."""
-    for name, cascade in cascades.items():
-        if not isinstance(cascade, Mapping):
-            continue
-        place, kind = f"cascades.{name}", cascade.get("kind", "threshold")
-        if kind in ONCE:
-            yield from _repeated(place, cascade)
-        yield from _thresholds(place, cascade)
-        if kind == "agreement":
-            yield from _agreement(place, cascade)
-        if kind == "ensemble":
-            yield from _combined(place, cascade)
-        yield from _blind(place, kind, cascade, models)
+class ThresholdCascadeSection(AnyCascade):
+    """Cheap first; the next model where a verifier's score stays below the threshold."""
+
+    kind: Literal["threshold"] = "threshold"
+    models: Annotated[list[str], Field(min_length=2)]
+    verifier: Annotated[list[str], Field(min_length=1), OneOrSeveral]
+    threshold: Annotated[list[Share], Field(min_length=1), OneOrSeveral]
 
 
-def _repeated(place: str, cascade: Raw) -> Iterator[str]:
-    listed = _listed(cascade.get("models"))
-    for model in dict.fromkeys(each for each in listed if listed.count(each) > 1):
-        yield f"{place}.models: names {model!r} twice, but calls each model once. Name it once."
+class PrefixSection(AnyCascade):
+    """Cheap first; the beginning of its answer is held and scored, and streams on from the threshold."""
+
+    kind: Literal["prefix"]
+    models: Annotated[list[str], Field(min_length=2)]
+    verifier: str
+    threshold: Share
+    prefix_tokens: PositiveInt = 64
 
 
-def _thresholds(place: str, cascade: Raw) -> Iterator[str]:
-    thresholds, models = cascade.get("threshold"), _listed(cascade.get("models"))
-    if isinstance(thresholds, list) and len(thresholds) != len(models) - 1:
-        yield (
-            f"{place}.threshold: give one number, or one for each model but the last: {len(models) - 1} for these. "
-            f"Got {len(thresholds)}."
-        )
+class AgreementSection(AnyCascade):
+    """Opinions one at a time until enough of them agree, else the final model."""
+
+    kind: Literal["agreement"]
+    voters: Annotated[list[str], Field(min_length=1)]
+    final: str | None = None
+    lead: PositiveInt = 2
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] | None = None
+    most: PositiveInt | None = None
 
 
-def _agreement(place: str, cascade: Raw) -> Iterator[str]:
-    voters, lead = _listed(cascade.get("voters")), cascade.get("lead", 2)
-    most = cascade.get("most", len(voters))
-    if cascade.get("final") in voters:
-        yield f"{place}.final: {cascade['final']!r} is a voter too. Name a model that does not vote."
-    if "confidence" in cascade and "lead" in cascade:
-        yield f"{place}: lead and confidence are different ways to say one thing. Keep one."
-    if "confidence" not in cascade and isinstance(lead, int) and isinstance(most, int) and most < lead:
-        yield f"{place}.lead: {most} opinions never lead by {lead}. Name more voters, raise most, or lower lead."
+class EnsembleSection(AnyCascade):
+    """Every model answers; then one answer is chosen or written. A reference, not a way to save."""
+
+    kind: Literal["ensemble"]
+    models: Annotated[list[str], Field(min_length=2)]
+    combine: Literal["vote", "best", "rank", "fuse"] = "vote"
+    verifier: str | None = None
+    model: str | None = None
 
 
-def _combined(place: str, cascade: Raw) -> Iterator[str]:
-    combine = cascade.get("combine", "vote")
-    if combine not in COMBINES:
-        return
-    needs = COMBINES[combine]
-    if needs is not None and needs not in cascade:
-        yield f"{place}.{needs}: is missing; combine = {combine!r} needs it."
-    for key in sorted({"verifier", "model"} - {needs}):
-        if key in cascade:
-            yield f"{place}.{key}: combine = {combine!r} has no use for it. Remove it."
+class IndexSection(AnyCascade):
+    """The index rule on a router's estimates and a verifier's calibrated score."""
+
+    kind: Literal["index"]
+    models: Annotated[list[str], Field(min_length=2)]
+    verifier: str
+    willingness_usd: NonNegativeFloat
+    artifact: str = "bundled"
+    usd_per_s: NonNegativeFloat = 0.0
+    max_calls: PositiveInt | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
 
 
-def _blind(place: str, kind: object, cascade: Raw, models: Raw) -> Iterator[str]:
-    """A model whose `can` leaves logprobs out cannot be verified by how sure it was of its words."""
-    needing = [verifier for verifier in _listed(cascade.get("verifier")) if verifier in NEEDS_LOGPROBS]
-    chain = _listed(cascade.get("models"))
-    # The last model of a chain is taken as it is.
-    verified = chain[:-1] if kind in ("threshold", "prefix") else chain
-    for model in dict.fromkeys(each for each in verified if needing and isinstance(each, str)):
-        section = models.get(model)
-        can = section.get("can") if isinstance(section, Mapping) else None
-        if isinstance(can, list) and "logprobs" not in can:
-            yield (
-                f"{place}.verifier: {needing[0]!r} needs log-probabilities, which {model!r} cannot give (its `can` "
-                "does not list logprobs). Name another model, or a verifier that reads words."
-            )
+class TrainedCascadeSection(AnyCascade):
+    """A cascade that was trained on outcomes."""
+
+    kind: Literal["trained"]
+    artifact: Path
+    willingness_usd: NonNegativeFloat | None = None
+    verifier: str | None = None
 
 
-def _listed(value: object) -> list[Any]:
-    if isinstance(value, list):
-        return value
-    return [] if value is None else [value]
+CascadeSection = Annotated[
+    ThresholdCascadeSection | PrefixSection | AgreementSection | EnsembleSection | IndexSection | TrainedCascadeSection,
+    Field(discriminator="kind"),
+]

@@ -9,19 +9,12 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from switchpoint.config.cascades import CascadeSection, IndexSection, TrainedCascadeSection
 from switchpoint.config.inline import with_route_files
 from switchpoint.config.references import faults_of_reference
-from switchpoint.config.schema import (
-    CascadeSection,
-    Config,
-    IndexSection,
-    LayeredRouter,
-    RatedRouter,
-    ReplayUpstream,
-    Router,
-    TrainedCascadeSection,
-    UtilityRouter,
-)
+from switchpoint.config.routers import LayeredRouter, RatedRouter, Router, UtilityRouter
+from switchpoint.config.schema import Config
+from switchpoint.config.upstreams import ReplayUpstream
 from switchpoint.core.errors import ConfigError, nearest
 
 

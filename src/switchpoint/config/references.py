@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from switchpoint.config.cascades import faults_of_cascades, named_by
-from switchpoint.config.schema import BUILT_IN
+from switchpoint.config.cascade_faults import faults_of_cascades, named_by
+from switchpoint.config.routers import BUILT_IN
 from switchpoint.core.errors import nearest
 from switchpoint.verifiers import VERIFIERS
 
