@@ -23,6 +23,7 @@
     │   └── BadAnswer            not the shape that was promised
     ├── NoAnswer               every attempt failed; carries the attempts
     │   └── DeadlineExceeded     the caller's own deadline passed first
+    ├── StoreUnavailable       PostgreSQL or Redis does not answer, and nothing can stand in for it
     ├── DataError              a dataset: names the file, the row, the column
     ├── ArtifactError          an artifact: missing, damaged or made for something else
     └── NotFittedError         library misuse: predict before fit
@@ -199,6 +200,14 @@ class DeadlineExceeded(NoAnswer):
     """The deadline that the caller set passed before there was an answer."""
 
 
+class StoreUnavailable(SwitchpointError):
+    """A store that replicas share does not answer; says which, never its address or its password."""
+
+    def __init__(self, message: str, retry_after_s: float | None = 1.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
 class DataError(SwitchpointError):
     """A dataset cannot be used; the message names the file and, where there is one, the row and the column."""
 
@@ -244,6 +253,7 @@ SURFACE: dict[type[SwitchpointError], Surface] = {
     BadAnswer: Surface(502, "server_error", 1),
     NoAnswer: Surface(502, "server_error", 1),
     DeadlineExceeded: Surface(504, "server_error", 1),
+    StoreUnavailable: Surface(503, "server_error", 1),
     DataError: Surface(500, "server_error", 1),
     ArtifactError: Surface(500, "server_error", 1),
     NotFittedError: Surface(500, "server_error", 1),

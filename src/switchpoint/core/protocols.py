@@ -93,6 +93,26 @@ On failure, or after its time-box, it returns the query without it; it never rai
 Sink = Callable[[Record], None]
 """Takes a finished record; must not block."""
 
+class KeyValue(Protocol):
+    """Small values that outlive a request and may be lost: sessions, cached answers, health seen by other replicas.
+
+    In one process a table in memory, for many a Redis. A store that fails behaves as if it were empty, quickly: what it
+    holds is never needed to answer.
+    """
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value, None where there is none, it has expired, or the store does not answer."""
+        ...
+
+    async def set(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep a value for so long; it may be lost earlier."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Forget a value."""
+        ...
+
+
 HealthReport = Callable[[], Mapping[str, Health]]
 """What was seen of every model's calls lately; must be quick, since the engine asks before every step."""
 
