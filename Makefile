@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-live install-torch demo test lint types docs bench all
+.PHONY: help install install-live install-torch demo test lint types docs bench bench-gateway bench-peers all
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,5 +43,11 @@ docs: install  ## Run every command and snippet of the README and the docs once
 
 bench: install  ## Measure speed and size, each beside its baseline
 	$(BIN)/python -m benchmarks
+
+bench-gateway: install  ## Measure the gateway under load beside a bare proxy, and the peers that `bench-peers` installed
+	$(BIN)/python -m benchmarks.serving --peers .peers
+
+bench-peers:  ## Install the peers of that benchmark apart, in .peers (3 GB; never dependencies)
+	PYTHON=$(PYTHON) sh benchmarks/serving/peers.sh .peers
 
 all: lint types test docs  ## What CI runs
