@@ -37,6 +37,20 @@ def test_cached_input_without_a_price_of_its_own_costs_the_full_price() -> None:
     )
 
 
+@pytest.mark.parametrize(("price", "cost"), [("0.3125", "0.0002625"), (None, "0.00025")])
+def test_input_written_to_a_prompt_cache_costs_its_own_price_or_the_full_one(price: str | None, cost: str) -> None:
+    model = replace(MINI, cache_write_usd_per_mtok=None if price is None else Decimal(price))
+    usage = Usage(input_tokens=1_000, cache_write_input_tokens=200, output_tokens=0)
+
+    assert model.cost_usd(usage) == Decimal(cost)
+
+
+def test_what_is_set_aside_covers_a_request_that_is_written_to_the_cache_whole() -> None:
+    model = replace(MINI, cache_write_usd_per_mtok=Decimal("0.5"), max_output_tokens=0)
+
+    assert model.reserve_usd(Query.of("x"), input_tokens=1_000_000) == 0.5
+
+
 @pytest.mark.parametrize("missing", ["input_usd_per_mtok", "output_usd_per_mtok"])
 def test_an_unknown_price_makes_the_cost_unknown_not_zero(missing: str) -> None:
     assert replace(MINI, **{missing: None}).cost_usd(Usage(input_tokens=1, output_tokens=1)) is None

@@ -1,5 +1,7 @@
 """Query: which text is routed on, and how much of it."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,15 +14,36 @@ def query(*messages: dict) -> Query:
     return Query(id="q", messages=messages)
 
 
-def test_the_last_user_message_is_routed_on() -> None:
+def test_the_last_turn_is_routed_on_and_then_the_one_it_follows() -> None:
     asked = query(
+        {"role": "system", "content": "be kind"},
         {"role": "user", "content": "first"},
         {"role": "assistant", "content": "reply"},
         {"role": "user", "content": "second"},
         {"role": "tool", "content": "tool output"},
     )
 
-    assert asked.text == "second"
+    assert asked.text == "second\nfirst\nreply"
+    assert asked.last_turn == asked.full_text == "second"
+
+
+@given(st.text(max_size=3 * ROUTING_CHARS).filter(lambda text: "<" not in text))
+def test_a_query_of_one_turn_is_its_text_alone(text: str) -> None:
+    alone = query({"role": "system", "content": "be kind"}, {"role": "user", "content": text})
+
+    assert alone.text == window(text)
+
+
+@given(st.text(min_size=1), st.text(max_size=3_000), st.text(min_size=1, max_size=3_000))
+def test_the_last_turn_has_most_of_the_room(previous: str, answer: str, last: str) -> None:
+    asked = query(
+        {"role": "user", "content": previous},
+        {"role": "assistant", "content": answer},
+        {"role": "user", "content": last * 3},
+    )
+
+    assert len(asked.text) <= ROUTING_CHARS + 1
+    assert asked.text.startswith((last * 3)[: ROUTING_CHARS // 3])
 
 
 def test_without_a_user_message_the_last_text_is_routed_on() -> None:
@@ -47,6 +70,31 @@ def test_tools_count_in_the_estimate_of_the_input() -> None:
     tooled = Query(id="q", messages=plain.messages, parameters={"tools": [{"type": "function", "function": {}}]})
 
     assert tooled.input_tokens > plain.input_tokens
+
+
+def test_system_text_and_tool_calls_count_in_the_estimate_of_the_input() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": "x" * 400}}
+    plain = query({"role": "user", "content": "hi"})
+    systemic = query({"role": "system", "content": "y" * 400}, {"role": "user", "content": "hi"})
+    calling = query({"role": "user", "content": "hi"}, {"role": "assistant", "content": None, "tool_calls": [call]})
+
+    assert systemic.input_tokens >= plain.input_tokens + 99
+    assert calling.input_tokens >= plain.input_tokens + 99
+
+
+def test_what_cannot_be_written_as_json_is_counted_all_the_same() -> None:
+    odd = Query(id="q", messages=(), parameters={"tools": [{"description": "\ud800" * 100, "x": object()}]})
+
+    assert odd.input_tokens > 25
+
+
+def test_what_was_counted_is_counted_once_for_each_query_and_anew_for_a_changed_one() -> None:
+    asked = query({"role": "user", "content": "x" * 400})
+    assert (asked.input_tokens, asked.input_tokens) == (100, 100)
+
+    changed = replace(asked, messages=({"role": "user", "content": "y" * 800},))
+
+    assert (changed.input_tokens, changed.text[0]) == (200, "y")
 
 
 @given(st.text(max_size=3 * ROUTING_CHARS))

@@ -136,9 +136,6 @@ def test_feedback_that_says_nothing_clear_is_refused(gateway: Gateway, body: dic
     assert gateway.feedback == []
 
 
-def test_health_and_metrics_are_served(gateway: Gateway):
-    metrics = gateway.http.get("/metrics")
-
+def test_health_is_served_and_numbers_are_not(gateway: Gateway):
     assert gateway.http.get("/health").json() == {"status": "ok"}
-    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert metrics.text == "switchpoint_queries_total 1.0\n"
+    assert gateway.http.get("/metrics").status_code == 404

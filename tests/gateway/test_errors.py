@@ -107,6 +107,8 @@ def test_a_rate_limit_says_how_long_to_wait(gateway: Gateway):
         ([failure(RateLimited, retry_after_s=9), failure(core_errors.BadAnswer)], 502, None),
         ([failure(RateLimited), failure(UpstreamTimeout)], 504, None),
         ([failure(UpstreamTimeout), failure(core_errors.BadAnswer)], 502, None),
+        ([failure(core_errors.UpstreamRefused, status=400), failure(RequestError)], 400, None),
+        ([failure(core_errors.UpstreamRefused, status=401)], 502, None),
     ],
 )
 def test_no_answer_is_shown_by_its_cause(failures: list[Failure], status: int, retry_after: bytes | None):
@@ -115,6 +117,39 @@ def test_no_answer_is_shown_by_its_cause(failures: list[Failure], status: int, r
     headers = dict(response.headers)
     assert (response.status, headers.get(b"retry-after")) == (status, retry_after)
     assert headers[b"x-should-retry"] == b"false"
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_refused_key_of_ours_does_not_look_like_the_callers(status: int):
+    response = shown(no_answer(failure(core_errors.UpstreamRefused, status=status)))
+
+    told = json.loads(response.body)["error"]
+    assert (response.status, told["code"], told["type"]) == (502, "upstream_refused", "server_error")
+    assert "yours are not at fault" in told["message"]
+
+
+@pytest.mark.parametrize(
+    ("error", "retry", "retry_after"),
+    [
+        (no_answer(), b"false", None),
+        (core_errors.DeadlineExceeded("late"), b"false", None),
+        (core_errors.BudgetSpent("spent"), b"false", None),
+        (core_errors.LimitReached("slow", 2.5), b"true", b"3"),
+        (core_errors.LimitReached("slow"), b"true", None),
+        (core_errors.Overloaded("full", 0.2), b"true", b"1"),
+        (core_errors.Overloaded("full", None), b"true", None),
+        (core_errors.StoreUnavailable("gone"), b"true", b"1"),
+        (RequestError("no"), None, None),
+        (ZeroDivisionError(), None, None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_clients_are_told_whether_and_when_to_try_again(
+    error: Exception, retry: bytes | None, retry_after: bytes | None
+):
+    headers = dict(shown(error).headers)
+
+    assert (headers.get(b"x-should-retry"), headers.get(b"retry-after")) == (retry, retry_after)
 
 
 def test_an_error_that_nobody_foresaw_tells_nothing_and_is_logged(gateway: Gateway, caplog: pytest.LogCaptureFixture):

@@ -61,6 +61,7 @@ def test_the_headers_of_a_response_are_those_of_the_page(gateway: Gateway):
     response = gateway.post(messages=[USER])
 
     told = {name for name in response.headers if name.startswith("x-")} | {"x-switchpoint-accept-reason"}
+    told |= {"x-switchpoint-session-phase", "x-switchpoint-min-quality"}
     assert {name for name in names([row[0] for row in rows("What is told of the decision")]) if "-" in name} == told
     assert response.headers["x-switchpoint-version"] == SCHEMA_VERSION.decode()
 

@@ -59,9 +59,12 @@ def app_of(latency_s: float = 0.0, sink=lambda record: None, script: Script = MI
     return create_app(lambda: service, **options)
 
 
+LINGERING_SERVICE = SLOW_SERVICE.replace("port=0", "port=0, linger_s=3600.0")
+
+
 @contextmanager
-def service() -> Iterator[tuple[subprocess.Popen, str]]:
-    process = subprocess.Popen([sys.executable, "-c", SLOW_SERVICE], stdout=subprocess.PIPE, text=True)
+def service(code: str = SLOW_SERVICE) -> Iterator[tuple[subprocess.Popen, str]]:
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         yield process, process.stdout.readline().strip()
     finally:
@@ -92,6 +95,21 @@ def test_a_signal_lets_answers_in_progress_end_and_then_closes(number: signal.Si
         assert text.endswith("data: [DONE]\n\n")
         assert process.stdout.read().split("\n") == ["recorded answered", "closed", "returned", ""]
         assert process.wait() == 0
+
+
+def test_a_signal_is_told_by_readiness_while_requests_are_still_taken():
+    with service(LINGERING_SERVICE) as (process, url), httpx2.Client(base_url=url) as client:
+        assert client.get("/health/ready").json() == {"status": "ok"}
+        os.kill(process.pid, signal.SIGTERM)
+
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
+        assert client.get("/health").status_code == 503
+        assert client.get("/health/live").status_code == 200
+        assert httpx2.post(f"{url}/v1/chat/completions", json={"messages": [USER]}).status_code == 200
+
+        os.kill(process.pid, signal.SIGTERM)  # the second one ends the waiting
+        assert process.stdout.read().split() == ["recorded", "answered", "closed", "returned"]
 
 
 def test_a_port_in_use_is_the_operators_to_mend_and_everything_is_closed():

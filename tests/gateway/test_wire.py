@@ -115,6 +115,44 @@ def test_headers_mirror_the_options_and_the_body_wins():
     assert query.tags == {"tenant": "acme", "note": "a=b"}
 
 
+def test_a_contract_is_read_from_headers_and_from_the_body():
+    headers = [(b"x-switchpoint-deadline-ms", b"1500"), (b"x-switchpoint-min-quality", b"0.8")]
+
+    query = parse(json.dumps({"messages": [USER], "switchpoint": {"deadline_s": 2}}).encode(), headers, MODELS).query
+
+    assert (query.deadline_s, query.min_quality) == (1.5, 0.8)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"min_quality": 1.1}, {"min_quality": -0.1}, {"min_quality": "nan"}, {"deadline_ms": 0}, {"session": ""}],
+)
+def test_a_contract_that_cannot_be_is_refused(options: dict):
+    with pytest.raises(RequestError):
+        read(switchpoint=options)
+
+
+def test_tier_and_task_are_tags_that_win_over_tags():
+    query = read(switchpoint={"tier": "gold", "task": "chat", "tags": {"tier": "free", "team": "x"}}).query
+
+    assert query.tags == {"tier": "gold", "task": "chat", "team": "x"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "claim"),
+    [
+        ([], None),
+        ([(b"x-claude-code-session-id", b"c")], ("x-claude-code-session-id", "c")),
+        ([(b"x-claude-code-session-id", b"c"), (b"x-session-id", b"s")], ("x-session-id", "s")),
+        ([(b"x-session-id", b"s"), (b"x-switchpoint-session", b"p")], ("x-switchpoint-session", "p")),
+        ([(b"x-session-id", b"")], None),
+        ([(b"x-session-id", b"x" * 257)], None),
+    ],
+)
+def test_headers_name_the_conversation_the_most_telling_first(headers: list, claim: tuple | None):
+    assert parse(json.dumps({"messages": [USER]}).encode(), headers, MODELS).query.claim == claim
+
+
 def test_every_request_gets_an_id_of_its_own():
     assert read().query.id != read().query.id
 

@@ -17,6 +17,9 @@ from switchpoint.core.decision import Decision, Reason
 from switchpoint.core.model import Usage
 from switchpoint.core.record import Record
 from switchpoint.records.log import RecordLog
+from tests.stores.servers import PostgresServer, postgres_server, redis_server, running_postgres, running_redis
+
+__all__ = ["postgres_server", "redis_server", "running_postgres", "running_redis"]
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ESTIMATES: dict[str, Any] = {
@@ -146,7 +149,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "records.sqlite"
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.MonkeyPatch) -> Path | str:
+    """Where a new log is to be kept, in each kind of database: what `RecordLog`, `RecordReader` and `--db` take."""
+    if request.param == "sqlite":
+        return path
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    monkeypatch.setenv("TEST_DATABASE_URL", server.url)
+    return "env:TEST_DATABASE_URL"
+
+
 @pytest.fixture
-def log(path: Path) -> Iterator[RecordLog]:
-    with RecordLog(path, flush_interval_s=0.01) as log:
+def log(place: Path | str) -> Iterator[RecordLog]:
+    with RecordLog(place, flush_interval_s=0.01) as log:
         yield log

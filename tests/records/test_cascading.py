@@ -19,24 +19,24 @@ from switchpoint.core.attempt import Attempt
 from switchpoint.core.decision import Reason
 from switchpoint.core.record import Feedback, Record
 from switchpoint.records.cascading import RouteTotals, wilson
+from switchpoint.records.database import insertion
 from switchpoint.records.log import RecordLog
 from switchpoint.records.migrations import m001_records, migrate
 from switchpoint.records.reader import RecordReader
 from switchpoint.records.rows import attempt_rows, record_row
-from switchpoint.records.store import insertion
 from switchpoint.records.summary import Summary
 from tests.records.test_migrations import as_of
 
 Make = Callable[..., Record]
 
 
-def summary_of(path: Path, *records: Record, feedback: tuple[Feedback, ...] = ()) -> Summary:
-    with RecordLog(path) as log:
+def summary_of(place: Path | str, *records: Record, feedback: tuple[Feedback, ...] = ()) -> Summary:
+    with RecordLog(place) as log:
         for record in records:
             log(record)
         for item in feedback:
             log.add_feedback(item)
-    return RecordReader(path).summary()
+    return RecordReader(place).summary()
 
 
 def counted(totals: RouteTotals) -> tuple[int, int]:
@@ -66,8 +66,8 @@ def mixed(make: Make, layered: Record) -> list[Record]:
     ]
 
 
-def test_the_totals_say_what_the_records_say_one_by_one(path: Path, mixed: list[Record]):
-    total = summary_of(path, *mixed).escalation
+def test_the_totals_say_what_the_records_say_one_by_one(place: Path | str, mixed: list[Record]):
+    total = summary_of(place, *mixed).escalation
 
     known = [record.wasted_usd for record in mixed if record.wasted_usd is not None]
     assert counted(total) == (9, sum(record.escalated for record in mixed)) == (9, 2)
@@ -75,27 +75,27 @@ def test_the_totals_say_what_the_records_say_one_by_one(path: Path, mixed: list[
     assert len(known) == 7
 
 
-def test_every_route_has_its_own_totals_the_most_used_first(path: Path, make: Make):
+def test_every_route_has_its_own_totals_the_most_used_first(place: Path | str, make: Make):
     attempts = (plain(make(0).attempts[2]),)
     elsewhere = make(9, attempts=attempts, accepted=0, route="plain")
 
-    routes = summary_of(path, elsewhere, make(0), make(1)).routes
+    routes = summary_of(place, elsewhere, make(0), make(1)).routes
 
     assert [(each.route, *counted(each)) for each in routes] == [("auto", 2, 2), ("plain", 1, 0)]
     assert [each.wasted_usd_per_1k for each in routes] == [pytest.approx(0.11), 0.0]
 
 
-def test_without_records_nothing_is_known(path: Path):
-    summary = summary_of(path)
+def test_without_records_nothing_is_known(place: Path | str):
+    summary = summary_of(place)
 
     assert (summary.routes, summary.layers, summary.escalation.wasted_usd_per_1k) == ((), (), None)
     assert math.isnan(summary.escalation.share.value)
 
 
-def test_a_layer_has_its_share_of_the_queries_that_layers_settled(path: Path, make: Make, layered: Record):
+def test_a_layer_has_its_share_of_the_queries_that_layers_settled(place: Path | str, make: Make, layered: Record):
     in_first = replace(layered, id="rec-first", attempts=layered.attempts[:1], accepted=None, outcome="cancelled")
 
-    layers = summary_of(path, make(0), layered, replace(layered, id="rec-again"), in_first).layers
+    layers = summary_of(place, make(0), layered, replace(layered, id="rec-again"), in_first).layers
 
     assert [(each.layer, each.queries, each.share) for each in layers] == [
         ("cascade", 2, pytest.approx(2 / 3)),
@@ -103,13 +103,13 @@ def test_a_layer_has_its_share_of_the_queries_that_layers_settled(path: Path, ma
     ]
 
 
-def test_the_feedback_of_a_layer_is_that_of_the_queries_it_settled(path: Path, make: Make, layered: Record):
+def test_the_feedback_of_a_layer_is_that_of_the_queries_it_settled(place: Path | str, make: Make, layered: Record):
     def say(record: Record, value: float, source: str = "user") -> Feedback:
         return Feedback(record_id=record.id, at=datetime.now(UTC), metric="quality", value=value, source=source)
 
     again = replace(layered, id="rec-again")
     given = (say(make(0), 0.0), say(layered, 1.0), say(layered, 0.4, "judge"), say(again, 0.1), say(again, 0.7))
-    (cascade,) = summary_of(path, make(0), layered, again, feedback=given).layers
+    (cascade,) = summary_of(place, make(0), layered, again, feedback=given).layers
 
     assert cascade.feedback == {"quality": pytest.approx((1.0 + 0.4 + 0.7) / 3)}
     assert cascade.rated == 2
@@ -144,9 +144,9 @@ def test_the_interval_holds_its_share_and_mirrors(counts: tuple[int, int]):
     assert found.low == pytest.approx(1 - mirrored.high, abs=1e-12)
 
 
-def test_money_of_a_waste_stays_exact_before_the_mean(path: Path, make: Make):
+def test_money_of_a_waste_stays_exact_before_the_mean(place: Path | str, make: Make):
     cheap = replace(make(0).attempts[0], cost_usd=Decimal("0.1"), verdicts=())
 
-    total = summary_of(path, *(make(n, attempts=(cheap,), accepted=None) for n in range(3))).escalation
+    total = summary_of(place, *(make(n, attempts=(cheap,), accepted=None) for n in range(3))).escalation
 
     assert total.wasted_usd_per_1k == 100.0

@@ -21,6 +21,7 @@ import pytest
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.errors import ConfigError, RequestError, SwitchpointError
 from switchpoint.core.record import Feedback, Record
+from switchpoint.records.database import Database, database_of
 from switchpoint.records.log import RecordLog
 from switchpoint.records.reader import RecordReader
 
@@ -33,8 +34,8 @@ def feedback(record_id: str, value: float = 1.0, metric: str = "helpful", source
     return Feedback(record_id=record_id, at=datetime.now(UTC), metric=metric, value=value, source=source)
 
 
-def count(path: Path, table: str = "records") -> int:
-    with closing(sqlite3.connect(path)) as connection:
+def count(place: Path | Database, table: str = "records") -> int:
+    with database_of(place).reading() as connection:
         return int(connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
 
 
@@ -60,7 +61,7 @@ def test_a_flushed_record_can_be_read(log: RecordLog, full: Record):
     log(full)
 
     assert log.flush()
-    assert RecordReader(log.path).get("rec-0") == full
+    assert RecordReader(log.database).get("rec-0") == full
 
 
 def test_closing_writes_what_waits(path: Path, make: Make):
@@ -101,7 +102,7 @@ def test_records_of_many_threads_are_all_written(log: RecordLog, make: Make):
         thread.join()
 
     assert log.flush()
-    assert count(log.path) == 400
+    assert count(log.database) == 400
 
 
 def test_a_record_that_is_sent_twice_is_written_once(log: RecordLog, full: Record):
@@ -109,7 +110,7 @@ def test_a_record_that_is_sent_twice_is_written_once(log: RecordLog, full: Recor
     log(full)
 
     assert log.flush()
-    assert (count(log.path), count(log.path, "attempts"), log.dropped) == (1, 3, 0)
+    assert (count(log.database), count(log.database, "attempts"), log.dropped) == (1, 3, 0)
 
 
 def test_closing_twice_is_harmless_and_later_records_are_counted_as_lost(path: Path, make: Make):
@@ -171,6 +172,60 @@ def test_trouble_is_logged_once_and_not_once_a_record(path: Path, make: Make, ca
     assert [record.getMessage().endswith("database is locked") for record in caplog.records] == [True]
 
 
+class Slow:
+    """A database whose first write fails, when it is told to; all others work."""
+
+    name = "slow"
+
+    def __init__(self) -> None:
+        self.begun, self.fail = threading.Event(), threading.Event()
+
+    def prepare(self) -> None:
+        """Nothing to do."""
+
+    def reading(self) -> Any:
+        raise NotImplementedError
+
+    def writing(self) -> Slow:
+        return self
+
+    def insert(self, entries: object) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            assert self.fail.wait(SOON)
+            raise OSError("locked")
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+    def is_trouble(self, error: Exception) -> bool:
+        return isinstance(error, OSError)
+
+
+def test_a_flush_is_not_told_of_a_failure_that_began_before_it(make: Make):
+    slow = Slow()
+    with RecordLog(slow, retry_s=SOON, flush_interval_s=0.0) as log:
+        log(make(0))
+        assert slow.begun.wait(SOON)
+        flushed: list[bool] = []
+        flush = threading.Thread(target=lambda: flushed.append(log.flush()))
+        flush.start()
+        wait_until(lambda: log._flush_try > 1)
+        slow.fail.set()
+        flush.join()
+
+    assert flushed == [True]
+
+
+def test_a_new_file_that_another_process_is_making_is_waited_for(path: Path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.1, lambda: other.execute("COMMIT")).start()
+
+        RecordLog(path).close()
+
+
 def test_an_unfit_record_is_dropped_alone(log: RecordLog, make: Make):
     log(make(0))
     log(make(1, messages=({"content": object()},)))
@@ -178,7 +233,7 @@ def test_an_unfit_record_is_dropped_alone(log: RecordLog, make: Make):
     log(make(3))
 
     assert log.flush()
-    assert [record.id for record in RecordReader(log.path).list()] == ["rec-3", "rec-0"]
+    assert [record.id for record in RecordReader(log.database).list()] == ["rec-3", "rec-0"]
     assert log.dropped == 2
 
 
@@ -198,13 +253,13 @@ def test_a_file_that_cannot_be_opened_refuses_to_start(tmp_path: Path, make_trou
 
 @pytest.mark.parametrize("table", ["records", "attempts", "feedback"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET rowid = rowid", "DELETE FROM {}"])
-def test_what_was_recorded_cannot_be_changed_or_deleted(log: RecordLog, full: Record, table: str, statement: str):
-    log(full)
-    log.add_feedback(feedback("rec-0"))
-    log.flush()
+def test_what_was_recorded_cannot_be_changed_or_deleted(path: Path, full: Record, table: str, statement: str):
+    with RecordLog(path) as log:
+        log(full)
+        log.add_feedback(feedback("rec-0"))
 
     with (
-        closing(sqlite3.connect(log.path)) as connection,
+        closing(sqlite3.connect(path)) as connection,
         pytest.raises(sqlite3.IntegrityError, match=f"{table} is append-only"),
     ):
         connection.execute(statement.format(table))
@@ -229,7 +284,7 @@ def test_feedback_never_edits_the_record(log: RecordLog, full: Record):
     log.add_feedback(feedback("rec-0", 0.0))
     log.flush()
 
-    assert RecordReader(log.path).get("rec-0") == full
+    assert RecordReader(log.database).get("rec-0") == full
 
 
 def test_readers_take_the_newest_feedback_of_the_same_source_and_metric(log: RecordLog, make: Make):
@@ -243,13 +298,13 @@ def test_readers_take_the_newest_feedback_of_the_same_source_and_metric(log: Rec
         log.add_feedback(item)
     log.flush()
 
-    latest = RecordReader(log.path).feedback()["rec-0"]
+    latest = RecordReader(log.database).feedback()["rec-0"]
     assert [(f.source, f.metric, f.value) for f in latest] == [
         ("judge", "helpful", 0.2),
         ("user", "correct", 0.4),
         ("user", "helpful", 1.0),
     ]
-    assert count(log.path, "feedback") == 4
+    assert count(log.database, "feedback") == 4
 
 
 def test_feedback_for_an_unknown_record_is_refused(log: RecordLog):

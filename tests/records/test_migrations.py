@@ -13,11 +13,11 @@ import pytest
 
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.record import Feedback, Record
+from switchpoint.records.database import insertion
 from switchpoint.records.log import RecordLog
 from switchpoint.records.migrations import MIGRATIONS, m001_records, migrate
 from switchpoint.records.reader import RecordReader
 from switchpoint.records.rows import Row, attempt_rows, record_row
-from switchpoint.records.store import insertion
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def reader(log: RecordLog, make: Make) -> RecordReader:
     ):
         log(record)
     log.flush()
-    return RecordReader(log.path)
+    return RecordReader(log.database)
 
 
 def ids(records: tuple[Record, ...]) -> list[str]:
@@ -45,7 +45,7 @@ def test_an_exact_id_wins_over_longer_ones(log: RecordLog, make: Make):
         log(make(0, id=name))
     log.flush()
 
-    assert RecordReader(log.path).get("ab").id == "ab"
+    assert RecordReader(log.database).get("ab").id == "ab"
 
 
 def test_an_ambiguous_beginning_names_some_of_the_records(reader: RecordReader):
@@ -72,7 +72,7 @@ def test_records_of_one_moment_are_not_lost_between_pages(log: RecordLog, make: 
     for n in range(6):
         log(make(n, at=at))
     log.flush()
-    reader = RecordReader(log.path)
+    reader = RecordReader(log.database)
 
     first = reader.list(limit=4)
     second = reader.list(limit=4, before=first[-1].id)
@@ -105,7 +105,7 @@ def test_all_records_come_oldest_first_with_their_attempts(log: RecordLog, make:
         log(make(n, id=f"rec-{n:04}"))
     log.flush()
 
-    records = tuple(RecordReader(log.path).all())
+    records = tuple(RecordReader(log.database).all())
 
     assert ids(records) == [f"rec-{n:04}" for n in range(PAGE + 50)]
     assert all(len(record.attempts) == 3 for record in records)

@@ -20,12 +20,12 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def run(log: RecordLog, make: Callable[..., Record]) -> Run:
+def run(log: RecordLog, place: Path | str, make: Callable[..., Record]) -> Run:
     """Run a command over three records, two answered by `large` and one by `small`."""
     for record in (make(0), make(1), make(2, accepted=0)):
         log(record)
     log.flush()
-    return lambda *arguments: invoke(*arguments, "--db", str(log.path))
+    return lambda *arguments: invoke(*arguments, "--db", str(place))
 
 
 def invoke(*arguments: str) -> str:

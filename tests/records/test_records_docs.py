@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from switchpoint.core.record import Record
 from switchpoint.records.log import RecordLog
-from switchpoint.records.telemetry import Metrics
 
 PAGE = (Path(__file__).parents[2] / "docs" / "records.md").read_text("utf-8")
 TABLES = ("records", "attempts", "feedback")
@@ -26,24 +24,30 @@ def rows(table: str) -> list[tuple[list[str], str]]:
     return [(re.findall(r"`(\w+)`", names), meaning) for names, meaning in cells]
 
 
+@pytest.fixture
+def log(path: Path) -> Iterator[RecordLog]:
+    with RecordLog(path) as log:
+        yield log
+
+
 @pytest.mark.parametrize("table", TABLES)
-def test_the_schema_has_exactly_the_columns_of_the_page(log: RecordLog, table: str):
-    with closing(sqlite3.connect(log.path)) as connection:
+def test_the_schema_has_exactly_the_columns_of_the_page(log: RecordLog, path: Path, table: str):
+    with closing(sqlite3.connect(path)) as connection:
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
     documented = [name for names, _ in rows(table) for name in names]
     assert sorted(documented) == sorted(columns)
 
 
-def test_every_table_and_view_is_named(log: RecordLog):
-    with closing(sqlite3.connect(log.path)) as connection:
+def test_every_table_and_view_is_named(log: RecordLog, path: Path):
+    with closing(sqlite3.connect(path)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
 
     assert {name for (name,) in names if not name.startswith("sqlite_")} == {*TABLES, "migrations", "latest_feedback"}
 
 
 @pytest.fixture
-def said(log: RecordLog, make: Callable[..., Record]) -> Callable[[str], list[object]]:
+def said(log: RecordLog, path: Path, make: Callable[..., Record]) -> Callable[[str], list[object]]:
     """Return the greatest value of every column that is called *said*, for a record without and one with its prompt."""
     log(make(0))
     log(make(1, messages=({"content": "hello"},)))
@@ -53,7 +57,7 @@ def said(log: RecordLog, make: Callable[..., Record]) -> Callable[[str], list[ob
     ]
 
     def said(id: str) -> list[object]:
-        with closing(sqlite3.connect(log.path)) as connection:
+        with closing(sqlite3.connect(path)) as connection:
             key = {"records": "id", "attempts": "record_id"}
             queries = [f"SELECT MAX({name}) FROM {table} WHERE {key[table]} = ?" for table, name in columns]
             return [connection.execute(query, (id,)).fetchone()[0] for query in queries]
@@ -72,14 +76,3 @@ def test_the_snippet_runs_and_prints_what_it_says(capsys: pytest.CaptureFixture[
     exec(compile(snippet, "docs/records.md", "exec"), {})
 
     assert capsys.readouterr().out.split() == re.findall(r"print\(.*\)  # (.*)", snippet)
-
-
-def test_every_metric_is_on_the_page_and_no_other():
-    registry = CollectorRegistry()
-    Metrics(registry)
-
-    section = PAGE.split("\n## Metrics\n")[1].split("\n## ")[0]
-    listed = {name for line in section.splitlines() for name in re.findall(r"`(\w+)`", line.split(" | ")[0])}
-    kinds = {"counter": "_total", "gauge": "", "histogram": ""}
-    made = {family.name.removeprefix("switchpoint_") + kinds[family.type] for family in registry.collect()}
-    assert listed - {"switchpoint_", "other"} == made

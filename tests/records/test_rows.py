@@ -17,9 +17,9 @@ from switchpoint.core.decision import Decision, Reason
 from switchpoint.core.model import Usage
 from switchpoint.core.query import EMPTY
 from switchpoint.core.record import Record
+from switchpoint.records.database import insertion
 from switchpoint.records.migrations import migrate
 from switchpoint.records.rows import attempt_rows, record_of, record_row
-from switchpoint.records.store import insertion
 
 
 def there_and_back(record: Record) -> Record:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from switchpoint.core.decision import Reason
+from switchpoint.core.health import Health
 from switchpoint.core.record import Record
+from switchpoint.core.session import Session
 from switchpoint.records.telemetry import ROUTES, Metrics
+from switchpoint.records.watching import Callee
 
 Make = Callable[..., Record]
 
@@ -21,7 +27,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def metrics(registry: CollectorRegistry) -> Metrics:
-    return Metrics(registry)
+    return Metrics(registry, dict.fromkeys(("small", "huge", "mini"), Callee("vendor", "vendor", "m-1")))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +36,9 @@ def metrics(registry: CollectorRegistry) -> Metrics:
         ("queries_total", {"route": "auto", "outcome": "answered"}, 1),
         ("decisions_total", {"route": "auto", "model": "small", "reason": "first_of_cascade"}, 1),
         ("decisions_total", {"route": "auto", "model": "large", "reason": "fell_back"}, 1),
-        ("attempts_total", {"model": "small", "outcome": "rejected"}, 1),
-        ("attempts_total", {"model": "huge", "outcome": "RateLimited"}, 1),
-        ("attempts_total", {"model": "large", "outcome": "accepted"}, 1),
+        ("attempts_total", {"upstream": "vendor", "model": "small", "outcome": "rejected"}, 1),
+        ("attempts_total", {"upstream": "vendor", "model": "huge", "outcome": "RateLimited"}, 1),
+        ("attempts_total", {"upstream": "unknown", "model": "large", "outcome": "accepted"}, 1),
         ("decide_seconds_sum", {}, 0.0004),
         ("decide_seconds_bucket", {"le": "0.00025"}, 0),
         ("decide_seconds_bucket", {"le": "0.0005"}, 1),
@@ -65,8 +71,6 @@ def test_what_is_unknown_is_not_counted_as_zero(metrics: Metrics, registry: Coll
 
 
 def test_a_call_of_unknown_cost_is_counted_as_such(metrics: Metrics, registry: CollectorRegistry, make: Make):
-    from dataclasses import replace
-
     metrics(make(0, attempts=(replace(make(0).attempts[2], cost_usd=None),), accepted=0))
 
     assert registry.get_sample_value("switchpoint_unpriced_attempts_total", {"model": "large"}) == 1
@@ -89,7 +93,8 @@ def test_a_verifier_that_gave_no_score_is_counted_as_failed(
     metrics(layered)
 
     assert registry.get_sample_value("switchpoint_verdicts_total", {"verifier": "judge", "outcome": "failed"}) == 1
-    assert registry.get_sample_value("switchpoint_attempts_total", {"model": "mini", "outcome": "abandoned"}) == 1
+    called = {"upstream": "vendor", "model": "mini", "outcome": "abandoned"}
+    assert registry.get_sample_value("switchpoint_attempts_total", called) == 1
 
 
 def test_a_waste_that_is_unknown_is_not_counted(metrics: Metrics, registry: CollectorRegistry, layered: Record):
@@ -125,3 +130,81 @@ def test_the_losses_of_the_log_are_shown_as_they_are_when_asked(metrics: Metrics
     losses[0] = 7
 
     assert registry.get_sample_value("switchpoint_records_dropped") == 7
+
+
+def test_what_was_ours_of_a_query_and_when_its_caller_saw_something_are_shown(
+    metrics: Metrics, registry: CollectorRegistry, make: Make
+):
+    metrics(make(0, overhead_s=0.00007, ttft_s=0.4))
+
+    assert registry.get_sample_value("switchpoint_overhead_seconds_bucket", {"le": "5e-05"}) == 0
+    assert registry.get_sample_value("switchpoint_overhead_seconds_bucket", {"le": "0.0001"}) == 1
+    assert registry.get_sample_value("switchpoint_query_ttft_seconds_sum", {"route": "auto"}) == 0.4
+
+
+def test_a_time_that_is_unknown_is_not_counted(metrics: Metrics, registry: CollectorRegistry, full: Record):
+    metrics(full)
+
+    assert registry.get_sample_value("switchpoint_overhead_seconds_count") in (None, 0)
+    assert registry.get_sample_value("switchpoint_query_ttft_seconds_count", {"route": "auto"}) is None
+
+
+def test_health_is_shown_as_it_is_when_asked(metrics: Metrics, registry: CollectorRegistry):
+    seen = {"small": Health(error_rate=0.25, latency_s=1.5)}
+    metrics.watch_health(lambda: seen)
+    seen["huge"] = Health(closed_because="5 of 5 calls failed")
+
+    assert registry.get_sample_value("switchpoint_model_callable", {"model": "small"}) == 1
+    assert registry.get_sample_value("switchpoint_model_callable", {"model": "huge"}) == 0
+    assert registry.get_sample_value("switchpoint_model_error_share", {"model": "small"}) == 0.25
+    assert registry.get_sample_value("switchpoint_model_latency_seconds", {"model": "huge"}) is None
+
+
+def test_what_budgets_have_left_is_shown(metrics: Metrics, registry: CollectorRegistry):
+    metrics.watch_budgets(lambda: {"research": Decimal("12.5"), "team": -0.1})
+
+    assert registry.get_sample_value("switchpoint_budget_left_usd", {"budget": "research"}) == 12.5
+    assert registry.get_sample_value("switchpoint_budget_left_usd", {"budget": "team"}) == -0.1
+
+
+def test_the_door_is_shown(metrics: Metrics, registry: CollectorRegistry):
+    metrics.watch_door(SimpleNamespace(inside=3, waiting=2, refused=7))
+
+    shown = ("requests_in_progress", "requests_waiting", "requests_shed_total")
+    assert [registry.get_sample_value(f"switchpoint_{name}") for name in shown] == [3, 2, 7]
+
+
+@pytest.mark.parametrize(
+    ("before", "reason", "phase"),
+    [
+        (None, Reason.ESTIMATED, "new"),
+        ("large", Reason.STICKY, "stay"),
+        ("small", Reason.ESTIMATED, "switch"),
+        ("large", Reason.LOCKED, "locked"),
+    ],
+)
+def test_a_query_of_a_conversation_is_counted_by_its_phase(
+    metrics: Metrics, registry: CollectorRegistry, make: Make, before: str | None, reason: Reason, phase: str
+):
+    answered = make(0).attempts[2]
+    attempt = replace(answered, decision=replace(answered.decision, reason=reason))
+
+    metrics(make(0, attempts=(attempt,), accepted=0, session=Session(id="s", model=before)))
+
+    assert registry.get_sample_value("switchpoint_session_queries_total", {"phase": phase}) == 1
+
+
+def test_an_answer_that_was_kept_is_counted_as_such(metrics: Metrics, registry: CollectorRegistry, make: Make):
+    answered = make(0).attempts[2]
+    kept = replace(answered, answer=replace(answered.answer, cached=True))
+
+    metrics(make(0, attempts=(kept,), accepted=0))
+
+    assert registry.get_sample_value("switchpoint_cached_answers_total", {"model": "large"}) == 1
+
+
+def test_what_nobody_watches_is_not_shown_as_zero(metrics: Metrics):
+    text = metrics.render().decode()
+
+    assert "switchpoint_build_info{version=" in text
+    assert not [name for name in ("budget_left", "model_callable", "requests_shed") if name in text]

@@ -11,10 +11,15 @@ from switchpoint.core.errors import UpstreamRefused
 from switchpoint.core.protocols import Upstream
 from switchpoint.core.query import Query
 from switchpoint.upstreams import UPSTREAMS
+from switchpoint.upstreams.anthropic import Anthropic
+from switchpoint.upstreams.any_llm import AnyLLM
 from switchpoint.upstreams.fake import Fake
+from switchpoint.upstreams.gemini import Gemini
 from switchpoint.upstreams.openai_compatible import OpenAICompatible
 from switchpoint.upstreams.replay import Replay
 from switchpoint.upstreams.sampling import Sampling
+from tests.fake_anthropic import FakeAnthropic
+from tests.fake_gemini import FakeGemini
 from tests.fake_openai import TEXT, FakeOpenAI
 from tests.upstreams.conftest import QUERY, collect, named
 
@@ -22,6 +27,9 @@ OTHERS = [Query.of(f"What is {n} + {n}?") for n in range(10, 18)]
 
 MAKERS: dict[str, Callable[[FakeOpenAI], Upstream]] = {
     "openai": lambda server: OpenAICompatible("acme", server.base_url),
+    "anthropic": lambda server: Anthropic("acme", server.base_url),
+    "gemini": lambda server: Gemini("acme", server.base_url),
+    "any_llm": lambda server: _any_llm(server),
     "fake": lambda server: Fake(lambda model, query: _scripted(model.upstream_model, query)),
     "replay": lambda server: Replay.from_rows(
         {"text": query.text, "model": model, "response": _scripted(model, query), "input_tokens": 1, "output_tokens": 1}
@@ -29,6 +37,14 @@ MAKERS: dict[str, Callable[[FakeOpenAI], Upstream]] = {
         for model in ("ok", "echo")
     ),
 }
+
+SERVERS: dict[str, type[FakeOpenAI]] = {"anthropic": FakeAnthropic, "gemini": FakeGemini}
+"""The server of a kind that does not speak OpenAI's form."""
+
+
+def _any_llm(server: FakeOpenAI) -> Upstream:
+    pytest.importorskip("any_llm", reason="needs the extra switchpoint[providers]")
+    return AnyLLM("acme", "openai", api_key="none", base_url=server.base_url)
 
 
 def _scripted(model: str, query: Query) -> str | Exception:
@@ -38,16 +54,17 @@ def _scripted(model: str, query: Query) -> str | Exception:
 
 
 @pytest.fixture(params=[*UPSTREAMS, "sampling"])
-async def upstream(request: pytest.FixtureRequest, server: FakeOpenAI) -> AsyncIterator[Upstream]:
-    upstream = Sampling(MAKERS["openai"](server)) if request.param == "sampling" else MAKERS[request.param](server)
-    yield upstream
-    await upstream.close()
+async def upstream(request: pytest.FixtureRequest) -> AsyncIterator[Upstream]:
+    with SERVERS.get(request.param, FakeOpenAI)() as server:
+        upstream = Sampling(MAKERS["openai"](server)) if request.param == "sampling" else MAKERS[request.param](server)
+        yield upstream
+        await upstream.close()
 
 
 def test_every_kind_names_a_class_that_exists() -> None:
     classes = [getattr(importlib.import_module(m), c) for m, c in (t.split(":") for t in UPSTREAMS.values())]
 
-    assert classes == [OpenAICompatible, Fake, Replay]
+    assert {OpenAICompatible, Anthropic, Gemini, Fake, Replay} <= set(classes)
 
 
 async def test_an_answer_has_text_model_finish_reason_usage_and_body(upstream: Upstream) -> None:

@@ -17,7 +17,7 @@ from switchpoint.core.errors import (
     UpstreamUnreachable,
 )
 from switchpoint.core.query import Query
-from switchpoint.upstreams.openai_compatible import OpenAICompatible
+from switchpoint.upstreams.openai_compatible import OpenAICompatible, under_new_names
 from tests.fake_openai import LOGPROB, TEXT, FakeOpenAI, erring, failing, in_turn, sending
 from tests.upstreams.conftest import KEY, QUERY, collect, named
 
@@ -80,6 +80,24 @@ async def test_without_a_key_no_authorization_is_sent(server: FakeOpenAI, hasty:
 async def test_a_query_that_is_not_json_is_the_callers_error(upstream: OpenAICompatible) -> None:
     with pytest.raises(RequestError):
         await upstream.complete(named("ok"), Query.of("\ud800"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({"max_tokens": 5, "top_p": 1}, {"max_completion_tokens": 5, "top_p": 1}),
+        ({"max_tokens": 5, "max_completion_tokens": 3}, {"max_completion_tokens": 3}),
+        ({"max_completion_tokens": 3}, {"max_completion_tokens": 3}),
+    ],
+)
+def test_openai_itself_is_sent_the_limit_under_its_new_name(asked: dict[str, int], sent: dict[str, int]) -> None:
+    assert under_new_names(Query(id="q", messages=QUERY.messages, parameters=asked)).parameters == sent
+
+
+async def test_other_servers_are_sent_the_limit_as_it_came(server: FakeOpenAI, upstream: OpenAICompatible) -> None:
+    await upstream.complete(named("ok"), Query(id="q", messages=QUERY.messages, parameters={"max_tokens": 5}))
+
+    assert server.requests[0].body["max_tokens"] == 5
 
 
 # What is answered

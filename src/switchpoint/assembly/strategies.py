@@ -70,23 +70,26 @@ class Strategies:
         self._made: dict[str, Strategy] = {}
         self._making: list[str] = []
 
-    def routes(self) -> Routes:
-        """Return what a caller may name; raises ConfigError for rules that go in a circle, and for unfit artifacts."""
+    def routes(self, around: Callable[[Strategy], Strategy] = lambda strategy: strategy) -> Routes:
+        """Return what a caller may name; raises ConfigError for rules that go in a circle, and for unfit artifacts.
+
+        around : put around each of them, inside of what retries; a model that a caller names stays as it is.
+        """
         engine = self.config.engine
 
         def resilient(strategy: Strategy) -> Strategy:
             return Resilient(strategy, self.catalog, retries=engine.retries, backoff_s=engine.backoff_s)
 
         def at_threshold(name: str) -> Callable[[float], Strategy]:
-            return lambda threshold: resilient(self._at_threshold(name, threshold))
+            return lambda threshold: resilient(around(self._at_threshold(name, threshold)))
 
         def at_setting(name: str) -> Callable[[str, float], Strategy]:
-            return lambda way, value: resilient(self._at_setting(name, way, value))
+            return lambda way, value: resilient(around(self._at_setting(name, way, value)))
 
         wide = [n for n, s in self.sections.items() if isinstance(s, WIDE)]
         return Routes(
             self.catalog,
-            {name: resilient(self.strategy(name)) for name in self.sections},
+            {name: resilient(around(self.strategy(name))) for name in self.sections},
             auto=self.auto(),
             bypass=lambda model: resilient(Fixed(model, self.catalog, model)),
             at_threshold={name: at_threshold(name) for name in wide},

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from prometheus_client import CollectorRegistry
-
+from switchpoint.assembly.access import Access, active
+from switchpoint.assembly.cache import with_cache, with_routes
+from switchpoint.assembly.embeddings import RoutesAndEndpoints, close_all, passing_on
+from switchpoint.assembly.observability import Observability
 from switchpoint.assembly.parts import catalog_of, upstreams_of
 from switchpoint.assembly.preparations import Preparations
+from switchpoint.assembly.resilience import Resilience
+from switchpoint.assembly.sessions import conversing, remembered, sessions_of
+from switchpoint.assembly.stores import disconnect, key_value, record_log
 from switchpoint.assembly.strategies import Strategies
 from switchpoint.assembly.verifiers import Verifiers
 from switchpoint.config.read import load, parse
 from switchpoint.config.schema import Config
+from switchpoint.control.sessions import Sessions
 from switchpoint.core.decision import Decision
 from switchpoint.core.errors import RequestError
-from switchpoint.core.principal import Permission
+from switchpoint.core.protocols import Gate, KeyValue, Sink
 from switchpoint.core.query import Query, text_id
 from switchpoint.core.record import Feedback, Record
 from switchpoint.engine.engine import Engine
 from switchpoint.records.log import RecordLog
 from switchpoint.records.sinks import fan_out
-from switchpoint.records.telemetry import Metrics
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -40,26 +46,42 @@ class Switchpoint:
     As a context manager it flushes its records at the end. `route` only decides and calls nothing; `prepared_route`
     decides as `run` does, after asking whom the router asks first.
 
+    after : whose place this takes: its records and metrics go on here.
     Raises ConfigError with every fault, ArtifactError for an artifact that cannot serve.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, after: Switchpoint | None = None) -> None:
         self.config = config
         self.catalog = catalog_of(config)
         strategies = Strategies(config, self.catalog)
-        self.routes = strategies.routes()
+        self.routes = strategies.routes(conversing(config, self.catalog, strategies.strategy))
         self.auto = strategies.auto()
         self.evidence = strategies.evidence
-        self.metrics = Metrics(CollectorRegistry())
-        self.log = RecordLog(config.records.path) if config.records.enabled else None
-        upstreams = upstreams_of(config)
+        self.observability: Observability = Observability(
+            config, self.catalog, None if after is None else after.observability
+        )
+        self.metrics = self.observability.metrics
+        self.log: RecordLog | None = record_log(config) if after is None else after.log
+        self.access: Access = Access() if after is None else after.access
+        self.metrics.watch_budgets(self.access.left_usd)
+        self.answers: KeyValue = key_value(int(config.cache.max_mb * 1_000_000)) if after is None else after.answers
+        self.conversations: KeyValue = key_value() if after is None else after.conversations
+        self.sessions: Sessions | None = sessions_of(
+            config.sessions, self.conversations, None if after is None else after.sessions
+        )
+        self.resilience: Resilience = Resilience(config, None if after is None else after.resilience)
+        self.resilience.watched_by(self.metrics)
+        upstreams = self.resilience.observed(upstreams_of(config))
         self._preparations = Preparations(config, self.catalog, upstreams)
+        self._embeddings = passing_on(config)
         self._verifiers = Verifiers(config, self.catalog, upstreams)
         self.engine = Engine(
             catalog=self.catalog,
-            upstreams=upstreams,
-            preparations=self._preparations.by_strategy,
-            sink=fan_out(*([] if self.log is None else [self.log]), self.metrics, strategies.budgets, strategies.caps),
+            upstreams=with_cache(config.cache, upstreams, self.answers),
+            preparations=remembered(self._preparations.by_strategy, self.sessions, self._strategy_names()),
+            sink=fan_out(
+                *self._log_sinks(), *self.observability.sinks, strategies.budgets, strategies.caps, *self._memory()
+            ),
             default_model=strategies.default,
             verifiers=self._verifiers.by_name,
             baseline_model=config.engine.baseline_model or strategies.default,
@@ -69,6 +91,8 @@ class Switchpoint:
             max_attempts=config.engine.max_attempts,
             verify_time_box_s=config.engine.verify_time_box_s,
             max_held_bytes=int(config.engine.max_held_mb * 1_000_000),
+            health=self.resilience.report(self.conversations),
+            retries=self.resilience.retries,
         )
 
     @classmethod
@@ -95,43 +119,70 @@ class Switchpoint:
         return await self.engine.run(self.routes.resolve(route), query_of(conversation), route=route)
 
     def app(self) -> Starlette:
-        """Return the gateway over this, with the pages of the records: an ASGI application for any server."""
-        from switchpoint.dashboard.app import routes
-        from switchpoint.gateway.app import Path, create_app
-        from switchpoint.records.reader import RecordReader
+        """Return the gateway over this: an ASGI application for any server."""
+        from switchpoint.gateway.app import create_app
 
         service = self.service()
-        pages = [] if self.log is None else routes(RecordReader(self.log.path))
-        extra = [Path(page.path, "GET", Permission.RECORDS, page.app) for page in pages]
-        return create_app(lambda: service, extra_paths=extra, on_close=self._disconnect)
+        return create_app(lambda: service, on_close=self.disconnect)
 
     def service(self) -> Service:
         """Return what the gateway serves."""
-        from switchpoint.gateway.service import Service
+        from switchpoint.gateway.service import OpenGate, Service, nobody_minds
 
         return Service(
             engine=self.engine,
             routing=self.routes,
             add_feedback=self._add_feedback,
             metrics=self.metrics.render,
+            check_feedback=self.access.may_judge(self.log) if active(self.config.access) else nobody_minds,
+            gate=with_routes(self.config.cache, self._gate() or OpenGate()),
+            trace_share=self.observability.trace_share,
             max_body_bytes=int(self.config.gateway.max_body_mb * 1_000_000),
             heartbeat_s=self.config.gateway.heartbeat_s,
+            embeddings=self._embeddings,
         )
 
+    def _strategy_names(self) -> set[str]:
+        return {strategy.name for strategy in self.routes.routes.values()}.union(self.catalog.ids)
+
+    def _memory(self) -> list[Sink]:
+        return [] if self.sessions is None else [self.sessions]
+
     def close(self) -> None:
-        """Write out what is recorded."""
+        """Write out what is recorded, and export what is traced."""
         if self.log is not None:
             self.log.close()
+        self.observability.close()
+        self.access.close()
 
     async def aclose(self) -> None:
         """Release the connections, then write out what is recorded."""
-        await self._disconnect()
+        await self.disconnect()
         self.close()
 
-    async def _disconnect(self) -> None:
+    async def disconnect(self) -> None:
+        """Release every connection; they are opened again if needed."""
+        await self.retire()
+        await self.access.disconnect()
+        await disconnect(self.answers, self.conversations)
+
+    async def retire(self) -> None:
+        """Release the connections that are its own; what a successor takes over stays open."""
+        await self.resilience.close()
         await self.engine.close()
         await self._preparations.close()
+        await close_all(self._embeddings)
         await self._verifiers.close()
+
+    def _gate(self) -> Gate | None:
+        routes = RoutesAndEndpoints(self.routes, self._embeddings) if self._embeddings else self.routes
+        return self.access.gate(self.config.access, self.catalog, routes, self.resilience.door)
+
+    def _log_sinks(self) -> Sequence[Sink]:
+        if self.log is None:
+            return ()
+        self.metrics.watch(partial(getattr, self.log, "dropped"))
+        return (self.log,)
 
     def _add_feedback(self, feedback: Feedback) -> None:
         if self.log is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from switchpoint.cascades.causes import MATRIX, Elsewhere, Treatment, cause
 from switchpoint.core.attempt import Attempt, Failure
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Call, GiveUp, Reason, Step
@@ -15,14 +16,17 @@ from switchpoint.core.query import Query
 MAX_RETRY_AFTER_S = 20.0
 """An upstream that asks for a longer pause is left for another model."""
 
+MAX_BACKOFF_S = 8.0
+"""Pauses double up to this, before the jitter."""
+
 
 class Resilient:
-    """Follow a strategy, taking models that failed for good out of its reach.
+    """Follow a strategy, taking models that failed for good out of its reach; the retry matrix is in `causes.py`.
 
     Being pure, the strategy makes the same choice again while its model may be retried, and its next best choice once
     that model is out of `query.allow`; when none is left the query is given up.
 
-    retries : further calls of one model after retryable failures.
+    retries : further calls of one model after failures that may pass; the matrix allows fewer for some causes.
     backoff_s : pause before the first retry; it doubles with each, times 0.5 to 1.5 by the query's own draw. An
         upstream's Retry-After takes its place.
     """
@@ -38,10 +42,7 @@ class Resilient:
         """Return the strategy's step among the models that are not given up."""
         if not attempts:
             return self.strategy.next(query, attempts)
-        hopeless = {a.decision.model for a in attempts if a.failure and not self._may_retry(a.failure, a, attempts)}
-        if hopeless:
-            allowed = self.catalog.ids if query.allow is None else query.allow
-            query = replace(query, allow=frozenset(allowed) - hopeless)
+        query = self._narrowed(query, attempts)
         try:
             step = self.strategy.next(query, attempts)
         except NoEligibleModel as error:
@@ -51,9 +52,34 @@ class Resilient:
             return step
         return self._after_failure(step, query, last.failure, last, attempts)
 
-    def _may_retry(self, failure: Failure, attempt: Attempt, attempts: Sequence[Attempt]) -> bool:
+    def _narrowed(self, query: Query, attempts: Sequence[Attempt]) -> Query:
+        """Return the query without the models that the failures so far put out of reach."""
+        lost: set[str] = set()
+        for attempt in attempts:
+            if attempt.failure is None:
+                continue
+            treatment = MATRIX[cause(attempt.failure)]
+            if not self._may_retry(attempt.failure, treatment, attempt.decision.model, attempts):
+                lost |= self._put_out_of_reach(attempt.decision.model, treatment.elsewhere)
+        if not lost:
+            return query
+        allowed = frozenset(self.catalog.ids) if query.allow is None else query.allow
+        return replace(query, allow=allowed - lost)
+
+    def _may_retry(self, failure: Failure, treatment: Treatment, model: str, attempts: Sequence[Attempt]) -> bool:
         patient = failure.retry_after_s is None or failure.retry_after_s <= MAX_RETRY_AFTER_S
-        return failure.retryable and patient and _failures(attempt.decision.model, attempts) <= self.retries
+        retries = self.retries if treatment.retries is None else min(self.retries, treatment.retries)
+        return failure.retryable and patient and _failures(model, attempts) <= retries
+
+    def _put_out_of_reach(self, model: str, elsewhere: Elsewhere) -> set[str]:
+        """Return the models that are not called any more after one has failed for good, itself among them."""
+        if elsewhere is Elsewhere.ANY:
+            return {model}
+        if elsewhere is Elsewhere.NONE:
+            return set(self.catalog.ids)
+        taken = self.catalog[model].context_tokens
+        known = ((each.id, each.context_tokens) for each in self.catalog)
+        return {model, *(id for id, limit in known if taken is not None and limit is not None and limit <= taken)}
 
     def _after_failure(
         self, call: Call, query: Query, failure: Failure, last: Attempt, attempts: Sequence[Attempt]
@@ -62,7 +88,8 @@ class Resilient:
             return replace(call, decision=replace(call.decision, reason=Reason.FELL_BACK))
         delay_s = failure.retry_after_s
         if delay_s is None:
-            delay_s = self.backoff_s * 2 ** (_failures(last.decision.model, attempts) - 1) * (0.5 + query.draw)
+            doubled_s = self.backoff_s * 2 ** (_failures(last.decision.model, attempts) - 1)
+            delay_s = min(MAX_BACKOFF_S, doubled_s) * (0.5 + query.draw)
         return replace(call, decision=replace(call.decision, reason=Reason.RETRIED), delay_s=delay_s)
 
 

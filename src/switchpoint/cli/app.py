@@ -15,6 +15,7 @@ from switchpoint.cli import (
     demo,
     evaluate,
     explain,
+    keys,
     models,
     records,
     report,
@@ -50,6 +51,8 @@ for name, module in {
     app.command(name)(module.command)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
+app.add_typer(keys.app, name="keys")
+app.add_typer(keys.budget, name="budget")
 
 
 @app.callback(invoke_without_command=True)

@@ -73,6 +73,7 @@ def _with_paths(config: Config, base: Path) -> Config:
     cascades = {name: _with_cascade_path(c, base) for name, c in config.cascades.items()}
     changed = {
         "records": records,
+        "access": config.access.model_copy(update={"path": (base / config.access.path).absolute()}),
         "upstreams": upstreams,
         "routers": routers,
         "verifiers": verifiers,

@@ -57,6 +57,9 @@ def _references(raw: Raw) -> Iterator[tuple[str, Any, set[str]]]:
     targets = models | _names(raw, "routers") | _names(raw, "cascades") | set(BUILT_IN)
     for name, model in _items(raw, "models"):
         yield f"models.{name}.upstream", model.get("upstream"), _names(raw, "upstreams")
+    for name, upstream in _items(raw, "upstreams"):
+        for listed in _list(upstream.get("upstreams")):
+            yield f"upstreams.{name}.upstreams", listed, _names(raw, "upstreams")
     for name, router in _items(raw, "routers"):
         yield from _router_references(f"routers.{name}", router, models, targets)
         yield f"routers.{name}.embeddings", router.get("embeddings"), _names(raw, "embeddings")
@@ -100,9 +103,11 @@ def _bad_patterns(raw: Raw) -> Iterator[str]:
 def _missing_secrets(raw: Raw) -> Iterator[str]:
     called = [(f"{kind}.{name}", each) for kind in ("upstreams", "embeddings") for name, each in _items(raw, kind)]
     for place, section in called:
-        variable = section.get("api_key_env")
-        if isinstance(variable, str) and not os.environ.get(variable):
-            yield f"{place}.api_key_env: the environment variable {variable} is not set. Export the key in it."
+        named = [("api_key_env", section.get("api_key_env"))]
+        named += [("api_keys_env", each) for each in _list(section.get("api_keys_env"))]
+        for key, variable in named:
+            if isinstance(variable, str) and not os.environ.get(variable):
+                yield f"{place}.{key}: the environment variable {variable} is not set. Export the key in it."
 
 
 def _ways(raw: Raw) -> Iterator[str]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
+from switchpoint.config.access import AccessSection
+from switchpoint.config.cache import CacheSection
 from switchpoint.config.cascades import CascadeSection
+from switchpoint.config.management import ManagementSection
+from switchpoint.config.observability import ObservabilitySection
+from switchpoint.config.resilience import HealthSection
 from switchpoint.config.routers import Router
 from switchpoint.config.section import Section
 from switchpoint.config.serving import EngineSection, GatewaySection, RecordsSection
+from switchpoint.config.sessions import SessionsSection
 from switchpoint.config.upstreams import EmbeddingsSection, ModelSection, Upstream
 from switchpoint.config.verifiers import VerifierSection
 
@@ -22,8 +28,14 @@ class Config(Section):
     verifiers: dict[str, VerifierSection] = {}
     cascades: dict[str, CascadeSection] = {}
     engine: EngineSection = EngineSection()
+    health: HealthSection = HealthSection()
     records: RecordsSection = RecordsSection()
     gateway: GatewaySection = GatewaySection()
+    access: AccessSection = AccessSection()
+    sessions: SessionsSection = SessionsSection()
+    management: ManagementSection = ManagementSection()
+    cache: CacheSection = CacheSection()
+    observability: ObservabilitySection = ObservabilitySection()
 
     def digest(self) -> str:
         """Return the hash that every record carries: of the resolved configuration, which holds no secret."""

@@ -17,6 +17,8 @@ class EngineSection(Section):
     baseline_model: str | None = None
     retries: Annotated[int, Field(ge=0, le=10)] = 2
     backoff_s: NonNegativeFloat = 0.5
+    retry_share: NonNegativeFloat = 0.2
+    retry_burst: Annotated[float, Field(ge=1)] = 10.0
     max_attempts: PositiveInt = 10
     verify_time_box_s: PositiveFloat = 10.0
     max_held_mb: PositiveFloat = 1.0
@@ -27,6 +29,7 @@ class RecordsSection(Section):
 
     enabled: bool = True
     path: Path = Path("switchpoint-data/records.sqlite")
+    url_env: str = "DATABASE_URL"
     store_prompts: bool = False
 
 
@@ -38,3 +41,6 @@ class GatewaySection(Section):
     auto: str | None = None
     max_body_mb: PositiveFloat = 20.0
     heartbeat_s: NonNegativeFloat = 10.0
+    max_concurrent: PositiveInt | None = None
+    max_queue: Annotated[int, Field(ge=0)] = 100
+    queue_timeout_s: NonNegativeFloat = 10.0

@@ -2,22 +2,67 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from switchpoint.config.resilience import BalancedUpstream, PooledUpstream
 from switchpoint.config.section import Price, Section
 
 
-class OpenAIUpstream(Section):
+class OpenAIUpstream(PooledUpstream):
     """Any OpenAI-compatible endpoint; the key is named by its environment variable, never written down."""
 
     kind: Literal["openai"] = "openai"
     base_url: str
     api_key_env: str | None = None
+    api_key_header: str = "Authorization"
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+    connect_timeout_s: PositiveFloat = 5.0
+    first_byte_timeout_s: PositiveFloat = 60.0
+    idle_timeout_s: PositiveFloat = 30.0
+    total_timeout_s: PositiveFloat = 600.0
+
+
+class AnthropicUpstream(PooledUpstream):
+    """Anthropic, or a server that speaks its Messages; the key is named by its environment variable."""
+
+    kind: Literal["anthropic"]
+    base_url: str = "https://api.anthropic.com"
+    api_key_env: str | None = None
+    headers: dict[str, str] = {}
+    version: str = "2023-06-01"
+    betas: list[str] = []
+    max_tokens: PositiveInt = 4096
+    connect_timeout_s: PositiveFloat = 5.0
+    first_byte_timeout_s: PositiveFloat = 60.0
+    idle_timeout_s: PositiveFloat = 30.0
+    total_timeout_s: PositiveFloat = 600.0
+
+
+class GeminiUpstream(PooledUpstream):
+    """Google's Gemini; the key is named by its environment variable, never written down."""
+
+    kind: Literal["gemini"]
+    base_url: str = "https://generativelanguage.googleapis.com"
+    api_key_env: str | None = None
     headers: dict[str, str] = {}
     connect_timeout_s: PositiveFloat = 5.0
+    first_byte_timeout_s: PositiveFloat = 60.0
+    idle_timeout_s: PositiveFloat = 30.0
+    total_timeout_s: PositiveFloat = 600.0
+
+
+class AnyLLMUpstream(PooledUpstream):
+    """A vendor that the library any-llm-sdk knows; the key is named by its environment variable."""
+
+    kind: Literal["any_llm"]
+    provider: str
+    base_url: str | None = None
+    api_key_env: str | None = None
     first_byte_timeout_s: PositiveFloat = 60.0
     idle_timeout_s: PositiveFloat = 30.0
     total_timeout_s: PositiveFloat = 600.0
@@ -39,7 +84,16 @@ class ReplayUpstream(Section):
     time_scale: NonNegativeFloat = 0.0
 
 
-Upstream = Annotated[OpenAIUpstream | FakeUpstream | ReplayUpstream, Field(discriminator="kind")]
+Upstream = Annotated[
+    OpenAIUpstream
+    | AnthropicUpstream
+    | GeminiUpstream
+    | AnyLLMUpstream
+    | BalancedUpstream
+    | FakeUpstream
+    | ReplayUpstream,
+    Field(discriminator="kind"),
+]
 
 
 class EmbeddingsSection(Section):
@@ -65,6 +119,7 @@ class ModelSection(Section):
     samples: PositiveInt = 1
     input_usd_per_mtok: Price | None = None
     cached_input_usd_per_mtok: Price | None = None
+    cache_write_usd_per_mtok: Price | None = None
     output_usd_per_mtok: Price | None = None
     usd_per_hour: Price | None = None
     context_tokens: PositiveInt | None = None
@@ -72,3 +127,4 @@ class ModelSection(Section):
     tier: Literal["weak", "mid", "strong"] | None = None
     output_tokens: PositiveInt = 300
     max_output_tokens: PositiveInt | None = None
+    retires: date | None = None

@@ -22,6 +22,7 @@ class Answer:
     finish_reason : why it stopped, in OpenAI's words; None where unknown.
     logprobs : log-probability of each output token, natural logarithm; empty where the upstream gives none.
     body : the whole response body in OpenAI's form, passed on to the caller.
+    cached : whether it is the answer to an earlier request, and so cost nothing.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Answer:
     usage: Usage | None = None
     logprobs: tuple[float, ...] = ()
     body: Mapping[str, Any]
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Chunk:
     data : the JSON of the event as the upstream sent it, without the `data:` prefix.
     text : the piece of content in it; empty for a role, a tool call, or the usage.
     speaks : whether it holds any part of the answer (content, reasoning, a tool call, the end) and so commits to it.
+    cached : whether it is part of the answer to an earlier request.
     """
 
     data: bytes
@@ -48,6 +51,7 @@ class Chunk:
     finish_reason: str | None = None
     usage: Usage | None = None
     logprobs: tuple[float, ...] = ()
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +69,7 @@ class Verdict:
     detail: str | None = None
 
 
-NOT_BILLED = frozenset({"RateLimited", "UpstreamRefused", "UpstreamUnreachable"})
+NOT_BILLED = frozenset({"RateLimited", "RequestError", "UpstreamRefused", "UpstreamUnreachable"})
 """Failures before any work was done: vendors do not charge for them."""
 
 

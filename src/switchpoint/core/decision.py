@@ -30,6 +30,12 @@ class Reason(StrEnum):
     FUSED = "fused"  # writes one answer from those in hand
     RETRIED = "retried"  # the same model again after a passing failure
     FELL_BACK = "fell_back"  # another model after a failure
+    STICKY = "sticky"  # it answered before in this conversation, and a switch would not pay
+    LOCKED = "locked"  # it answered before, and what it began only it can go on with
+
+
+TOPICS = frozenset({Reason.RULE, Reason.SEMANTIC})
+"""Reasons of choices by what a query is about; their `detail` names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,13 @@ class Decision:
     novelty: float | None = None
     detail: str | None = None
     layer: str | None = None
+
+    @property
+    def topic(self) -> str | None:
+        """The rule or the semantic route that matched, such as "rule proofs"; None where none did."""
+        if self.reason not in TOPICS or self.detail is None:
+            return None
+        return self.detail.rpartition("; ")[2].partition(", score")[0]
 
 
 class Hold(StrEnum):

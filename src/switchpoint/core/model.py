@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -22,12 +23,14 @@ MILLION = Decimal(1_000_000)
 class Usage:
     """What one call used. None is unknown, never zero.
 
-    input_tokens includes cached_input_tokens; output_tokens includes reasoning.
+    input_tokens includes cached_input_tokens, read from a prompt cache, and cache_write_input_tokens, written
+    to it; output_tokens includes reasoning.
     cost_usd : the bill, where the upstream states one; it wins over any price list.
     """
 
     input_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: Decimal | None = None
 
@@ -48,6 +51,7 @@ class Model:
     tier : stated ability, one of `TIERS`, for routers without outcomes of this model.
     output_tokens : expected length of an answer, for estimates of cost before the call.
     max_output_tokens : the longest answer it writes, for bounds on the cost of a call; None is unknown.
+    retires : the day from which its vendor does not serve it any more; None is unknown.
     """
 
     id: str
@@ -58,6 +62,7 @@ class Model:
     samples: int = 1
     input_usd_per_mtok: Decimal | None = None
     cached_input_usd_per_mtok: Decimal | None = None
+    cache_write_usd_per_mtok: Decimal | None = None
     output_usd_per_mtok: Decimal | None = None
     usd_per_hour: Decimal | None = None
     context_tokens: int | None = None
@@ -65,12 +70,13 @@ class Model:
     tier: str | None = None
     output_tokens: int = 300
     max_output_tokens: int | None = None
+    retires: date | None = None
 
     def cost_usd(self, usage: Usage | None, seconds: float | None = None) -> Decimal | None:
         """Return what a call cost, or None where the usage or a price that it needs is unknown.
 
-        A stated bill wins; then machine time (`seconds` of the call); then tokens at list prices, cached input at its
-        own price where one is known and else at the full one.
+        A stated bill wins; then machine time (`seconds` of the call); then tokens at list prices, input that was read
+        from a prompt cache or written to it at its own price where one is known and else at the full one.
         """
         if usage is not None and usage.cost_usd is not None:
             return usage.cost_usd
@@ -83,13 +89,13 @@ class Model:
             return None
         if self.input_usd_per_mtok is None or self.output_usd_per_mtok is None:
             return None
-        cached = min(usage.cached_input_tokens or 0, usage.input_tokens)
-        cached_price = self.cached_input_usd_per_mtok
-        if cached_price is None:
-            cached_price = self.input_usd_per_mtok
+        full = self.input_usd_per_mtok
+        read = min(usage.cached_input_tokens or 0, usage.input_tokens)
+        written = min(usage.cache_write_input_tokens or 0, usage.input_tokens - read)
         return (
-            (usage.input_tokens - cached) * self.input_usd_per_mtok
-            + cached * cached_price
+            (usage.input_tokens - read - written) * full
+            + read * (full if self.cached_input_usd_per_mtok is None else self.cached_input_usd_per_mtok)
+            + written * (full if self.cache_write_usd_per_mtok is None else self.cache_write_usd_per_mtok)
             + usage.output_tokens * self.output_usd_per_mtok
         ) / MILLION
 
@@ -120,7 +126,9 @@ class Model:
         cap = self.output_limit(query)
         if cap is None:
             return self.expected_cost_usd(input_tokens)
-        cost = self._token_cost_usd(Usage(input_tokens=self.input_limit(input_tokens), output_tokens=cap))
+        sent, full, write = self.input_limit(input_tokens), self.input_usd_per_mtok, self.cache_write_usd_per_mtok
+        written = sent if full is not None and write is not None and write > full else 0  # all of it, if that is dearer
+        cost = self._token_cost_usd(Usage(input_tokens=sent, cache_write_input_tokens=written, output_tokens=cap))
         return None if cost is None else float(cost)
 
     def input_limit(self, input_tokens: int) -> int:

@@ -17,6 +17,7 @@ class ListPrice:
 
     input_usd_per_mtok: Decimal | None
     cached_input_usd_per_mtok: Decimal | None
+    cache_write_usd_per_mtok: Decimal | None = None
     output_usd_per_mtok: Decimal | None
     context_tokens: int | None
     source: str
@@ -38,6 +39,7 @@ def list_price(model: str, base_url: str | None = None) -> ListPrice | None:
     return ListPrice(
         input_usd_per_mtok=_base(price.input_mtok),
         cached_input_usd_per_mtok=_base(price.cache_read_mtok),
+        cache_write_usd_per_mtok=_base(price.cache_write_mtok),
         output_usd_per_mtok=_base(price.output_mtok),
         context_tokens=info.context_window,
         source=f"genai-prices {provider.id}/{info.id}",

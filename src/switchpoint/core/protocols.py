@@ -93,6 +93,7 @@ On failure, or after its time-box, it returns the query without it; it never rai
 Sink = Callable[[Record], None]
 """Takes a finished record; must not block."""
 
+
 class KeyValue(Protocol):
     """Small values that outlive a request and may be lost: sessions, cached answers, health seen by other replicas.
 
@@ -123,6 +124,11 @@ class Admission(Protocol):
     @property
     def query(self) -> Query:
         """The query within what the principal may use: fewer models, less money, its tenant among the tags."""
+        ...
+
+    @property
+    def told(self) -> Sequence[tuple[bytes, bytes]]:
+        """Headers for the caller, such as how near he is to a limit."""
         ...
 
     def settle(self, record: Record | None) -> None:

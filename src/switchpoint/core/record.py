@@ -11,6 +11,7 @@ from typing import Any
 from switchpoint.core.attempt import Answer, Attempt, total
 from switchpoint.core.decision import Reason
 from switchpoint.core.query import EMPTY
+from switchpoint.core.session import Session
 
 ESCALATIONS = frozenset({Reason.ESCALATED, Reason.SWITCHED})
 """Reasons for a call that say that what came before was not good enough."""
@@ -26,10 +27,12 @@ class Record:
     accept_reason : why it was, in the strategy's words; "deadline" or "cost limit" for the best that was in hand then.
     outcome : "answered", "failed", "refused" (by the configuration) or "cancelled" (the caller went away).
     baseline_model, baseline_cost_usd : what the same tokens would have cost at the baseline model's prices.
-    decide_s : time spent deciding; latency_s : the whole trip.
+    decide_s : time spent deciding; latency_s : the whole trip; ttft_s : to the first piece that the caller got of a
+        streamed answer; overhead_s : what of the trip was ours, waiting for nobody. None is unknown.
     preparation_usd, preparation_s : what was spent before deciding on finding out what only the network knows.
     config, artifact : hashes of the configuration and of the artifact that decided.
     messages : None unless the configuration says that prompts are stored.
+    session : the conversation as it was before this query; None where it is unknown, and in a record read back.
     """
 
     id: str
@@ -52,6 +55,9 @@ class Record:
     preparation_usd: Decimal | None = Decimal(0)
     preparation_s: float = 0.0
     accept_reason: str | None = None
+    ttft_s: float | None = None
+    overhead_s: float | None = None
+    session: Session | None = None
 
     @property
     def answered_by(self) -> str | None:

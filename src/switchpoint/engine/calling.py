@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from switchpoint.core.attempt import Chunk, Failure
 from switchpoint.core.decision import Call
-from switchpoint.core.errors import BadAnswer, UpstreamError
+from switchpoint.core.errors import BadAnswer, RequestError, UpstreamError
 from switchpoint.core.model import Model
 from switchpoint.core.query import Query
 from switchpoint.engine.draft import Draft
@@ -46,9 +46,14 @@ def sent(query: Query, call: Call) -> Query:
 
 
 def failure_of(model: Model, error: Exception) -> Failure:
-    """Return why a call failed; an upstream's bug is an attempt that failed, not the end of the run."""
+    """Return why a call failed; an upstream's bug is an attempt that failed, not the end of the run.
+
+    A RequestError says that this upstream cannot carry the request: nothing was sent, and another one may carry it.
+    """
     if isinstance(error, UpstreamError):
         return Failure.of(error)
+    if isinstance(error, RequestError):
+        return Failure(kind=RequestError.__name__, message=str(error))
     return Failure.of(BadAnswer(f"{model.upstream}: {type(error).__name__}: {error}"))
 
 

@@ -10,13 +10,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from switchpoint.core.allowance import Allowance
 from switchpoint.core.attempt import Attempt, best_answered
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Reason, Step
-from switchpoint.core.errors import RequestError
-from switchpoint.core.protocols import Preparation, Sink, Strategy, Upstream, Verifier
+from switchpoint.core.errors import NoEligibleModel, RequestError
+from switchpoint.core.protocols import HealthReport, Preparation, Sink, Strategy, Upstream, Verifier
 from switchpoint.core.query import Query
 from switchpoint.core.record import Record
+from switchpoint.engine.leaving import overloaded
 from switchpoint.engine.run import Run
 
 
@@ -39,6 +41,8 @@ class Engine:
     verify_time_box_s : how long a verifier may take for one verdict.
     max_held_bytes : data of a streamed answer that is held back at most. A longer beginning is judged by then; a longer
         answer that must be held whole is a failed attempt.
+    health : asked before every step for what the strategy may know of the models' health; None is never.
+    retries : how many calls of the whole engine may be retries; None is no limit but the strategies' own.
     """
 
     catalog: Catalog
@@ -54,19 +58,24 @@ class Engine:
     max_attempts: int = 10
     verify_time_box_s: float = 10.0
     max_held_bytes: int = 1 << 20
+    health: HealthReport | None = None
+    retries: Allowance | None = None
     clock: Callable[[], float] = time.perf_counter
     now: Callable[[], datetime] = utc_now
 
     def next(self, strategy: Strategy, query: Query, attempts: Sequence[Attempt]) -> Step:
         """Ask the strategy; where deciding fails, what is in hand is taken, else the default model is called, once.
 
-        Raises RequestError (NoEligibleModel above all), which is the caller's to mend and not a failure to decide.
+        Raises RequestError (NoEligibleModel above all), which is the caller's to mend and not a failure to decide; and
+        Overloaded where models could take the query but for their health.
         """
         try:
             step = strategy.next(query, attempts)
             if not isinstance(step, Step):
                 raise TypeError(f"{strategy.name} returned a {type(step).__name__}, which is not a step")
             return step
+        except NoEligibleModel as error:
+            raise overloaded(error, query, self.catalog) or error from None
         except RequestError:
             raise
         except Exception as error:

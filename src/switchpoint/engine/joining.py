@@ -28,6 +28,7 @@ def joined(chunks: Sequence[Chunk], *, body: bool) -> Answer:
         usage=_last(chunk.usage for chunk in chunks),
         logprobs=tuple(value for chunk in chunks for value in chunk.logprobs),
         body={"choices": [choice]} if choice else {},
+        cached=chunks[0].cached if chunks else False,
     )
 
 

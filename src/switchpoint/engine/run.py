@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 from switchpoint.core.attempt import Attempt, Chunk, Failure, best_answered
-from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Step, Verify
+from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Reason, Step, Verify
 from switchpoint.core.errors import (
     DeadlineExceeded,
     NoAnswer,
@@ -23,6 +23,7 @@ from switchpoint.core.protocols import Strategy
 from switchpoint.core.query import Query
 from switchpoint.core.record import Record
 from switchpoint.engine.calling import CANCELLED, OpenCall, begin, failure_of, sent
+from switchpoint.engine.leaving import without
 from switchpoint.engine.limits import over_limit, spent_usd
 from switchpoint.engine.savings import baseline_cost_usd
 from switchpoint.engine.verifying import verdict
@@ -61,6 +62,8 @@ class Run:
         self._record: Record | None = None
         self._decide_s = 0.0
         self._preparation_s = 0.0
+        self._waited_s = 0.0  # for verifiers while no call was under way, and between retries
+        self._ttft_s: float | None = None
         self._at = engine.now()
         self._start = engine.clock()
 
@@ -87,6 +90,8 @@ class Run:
         try:
             async with aclosing(self._loop()) as loop:
                 async for chunk in loop:
+                    if self._ttft_s is None:
+                        self._ttft_s = self.engine.clock() - self._start
                     yield chunk
             outcome = "answered"
         except (asyncio.CancelledError, GeneratorExit):
@@ -140,6 +145,7 @@ class Run:
         if not given and self._left_s() <= 0:
             return self._best_or("deadline", DeadlineExceeded(self._too_late(), self.attempts))
         before = self.engine.clock()
+        self._look_at_health()
         step = self.engine.next(self.strategy, self.query, tuple(self.attempts))
         self._decide_s += self.engine.clock() - before
         last = len(self.attempts) - 1
@@ -147,11 +153,19 @@ class Run:
             return Accept(attempt=last, reason="already given")  # the caller has it: nothing is re-routed any more
         return self._allowed(step) if isinstance(step, Call) else step
 
+    def _look_at_health(self) -> None:
+        """Tell the strategy how the models do, where anything is known: the common case copies nothing."""
+        health = None if self.engine.health is None else self.engine.health()
+        if health is not None and health is not self.query.health and (health or self.query.health):
+            self.query = replace(self.query, health=health)
+
     def _allowed(self, call: Call) -> Step:
         """Return the call, or what is done instead where a limit forbids it."""
         if len(self.attempts) >= self.engine.max_attempts:
             limit = f"{self.engine.max_attempts} calls are the limit for one request"
             return self._best_or("best in hand", NoAnswer(limit, self.attempts), beginning=True)
+        if call.decision.reason is Reason.RETRIED and not self._may_retry(call):
+            return self._instead_of(call)
         if self._left_s() <= call.delay_s:
             return self._best_or("deadline", DeadlineExceeded(self._too_late(), self.attempts))
         if self.query.max_cost_usd is None:
@@ -163,6 +177,20 @@ class Run:
             return call
         error = NoAnswer(f"{model} {too_much}", self.attempts) if self.attempts else NoEligibleModel({model: too_much})
         return self._best_or("cost limit", error, beginning=True)
+
+    def _may_retry(self, call: Call) -> bool:
+        """Whether there is time for the pause, and a retry left for the whole engine."""
+        retries = self.engine.retries
+        return call.delay_s < self._left_s() and (retries is None or retries.take())
+
+    def _instead_of(self, call: Call) -> Step:
+        """Leave a model that must not be retried for what the strategy does without it."""
+        late = self._left_s() <= call.delay_s
+        self.query = without(call.decision.model, self.query, self.engine.catalog)
+        step = self._next()
+        if late and isinstance(step, GiveUp):
+            return self._best_or("deadline", DeadlineExceeded(self._too_late(), self.attempts))
+        return step
 
     def _best_or(self, reason: str, error: Exception, *, beginning: bool = False) -> Accept:
         """Accept the best answer in hand; raises the error where there is none.
@@ -180,7 +208,11 @@ class Run:
         """Open a call of a model, in place of the one whose beginning was held."""
         await self._end(None)
         if call.delay_s > 0:
+            before = self.engine.clock()
             await asyncio.sleep(call.delay_s)
+            self._waited_s += self.engine.clock() - before
+        if self.engine.retries is not None and call.decision.reason is not Reason.RETRIED:
+            self.engine.retries.earn()
         self.decision = call.decision
         self._open = begin(self.engine, call, sent(self.query, call), len(self.attempts), stream=self.stream)
 
@@ -247,7 +279,10 @@ class Run:
             again = f"attempt {number} to be verified twice by {verifier!r}"
             raise NoAnswer(f"the strategy {self.strategy.name!r} asked for {again}")
         within_s = min(self._left_s(), self.engine.verify_time_box_s)
+        before = self.engine.clock()
         said = await verdict(self.engine.verifiers, verifier, self.query, attempt.answer, within_s)
+        if self._open is None:  # else the open call's own time runs on
+            self._waited_s += self.engine.clock() - before
         self.attempts[number] = replace(attempt, verdicts=(*attempt.verdicts, said))
 
     async def _accept(self, number: int, reason: str) -> Sequence[Chunk]:
@@ -268,8 +303,15 @@ class Run:
             raise NoAnswer(f"the strategy {self.strategy.name!r} chose attempt {number}, which has no answer")
         return attempt
 
+    def _overhead_s(self, latency_s: float) -> float | None:
+        """Return the time that was spent here; None where calls ran side by side, so that their times say nothing."""
+        calls_s = sum(attempt.latency_s for attempt in self.attempts)
+        overhead_s = latency_s - self._preparation_s - self._waited_s - calls_s
+        return overhead_s if overhead_s >= 0 else None
+
     def _finish(self, outcome: str) -> None:
         engine = self.engine
+        latency_s = engine.clock() - self._start
         self._record = Record(
             id=self.id,
             at=self._at,
@@ -280,7 +322,7 @@ class Run:
             accepted=self._accepted,
             outcome=outcome,
             decide_s=self._decide_s,
-            latency_s=engine.clock() - self._start,
+            latency_s=latency_s,
             tags=self.query.tags,
             needs=self.query.needs,
             baseline_model=engine.baseline_model,
@@ -291,6 +333,9 @@ class Run:
             preparation_usd=self.query.preparation_usd,
             preparation_s=self._preparation_s,
             accept_reason=self.accept_reason,
+            ttft_s=self._ttft_s,
+            overhead_s=self._overhead_s(latency_s),
+            session=self.query.session,
         )
         engine.sink(self._record)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from switchpoint.core.errors import SwitchpointError
 from switchpoint.dialects.dialect import Dialect
@@ -27,6 +27,19 @@ async def refuse(send: Send, error: Exception, dialect: Dialect, told: Sequence[
     log_unexpected(error)
     status, headers, _ = shown(error)
     await respond(send, status, [*headers, *told], encode(dialect.error(error_object(error), status)))
+
+
+def telling(send: Send, told: Sequence[Header]) -> Send:
+    """Return what sends a response with these headers beside its own."""
+    if not told:
+        return send
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *told]}
+        await send(message)
+
+    return sending
 
 
 def log_unexpected(error: Exception) -> None:

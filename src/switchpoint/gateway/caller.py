@@ -31,6 +31,10 @@ async def read_body(receive: Receive, max_bytes: int) -> bytes:
             return b"".join(parts)
 
 
+PATIENCE_S = 0.05
+"""From when on it is looked whether the caller is still there: an answer that comes sooner is not worth a task."""
+
+
 class Attended:
     """Cancels what runs inside it when the caller goes away, and then ends quietly with `gone` set.
 
@@ -42,21 +46,27 @@ class Attended:
     def __init__(self, receive: Receive) -> None:
         self.gone = False
         self._receive = receive
+        self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
-        self._watch = asyncio.create_task(self._wait())
+        self._timer = asyncio.get_running_loop().call_later(PATIENCE_S, self._look)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._watch.cancel()
+        self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if not self.gone or kind is not asyncio.CancelledError:
             return False
         return self._task.uncancel() == 0  # else somebody else, such as the server's end, wants the task to stop too
+
+    def _look(self) -> None:
+        self._watch = asyncio.create_task(self._wait())
 
     async def _wait(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -13,6 +13,7 @@ from switchpoint.core.errors import RequestError
 from switchpoint.core.record import Feedback
 from switchpoint.dialects.encoding import encode
 from switchpoint.gateway.caller import read_body
+from switchpoint.gateway.draining import DRAINING
 from switchpoint.gateway.guard import whose
 from switchpoint.gateway.listing import Listing
 from switchpoint.gateway.options import convert
@@ -50,23 +51,27 @@ class Endpoints:
 
     async def route(self, request: Request) -> Response:
         """Decide as a call would, without calling the model that was chosen; nothing is recorded."""
-        service, _ = whose(request.scope)
+        service, principal = whose(request.scope)
         engine = service.engine
         asked = read_request(text_as_messages(await _body(request)), request.scope["headers"], engine.catalog.ids)
         strategy = service.routing.resolve(asked.route)
-        decision = engine.decide(strategy, await engine.prepare(strategy, asked.query))
+        admission = await service.gate.admit(principal, asked.route, asked.query)
+        try:
+            decision = engine.decide(strategy, await engine.prepare(strategy, admission.query))
+        finally:
+            admission.settle(None)
         return _json(
             {
                 "object": "switchpoint.route",
                 "route": asked.route,
                 "decision": decision,
-                "excluded": engine.catalog.exclusions(asked.query),
+                "excluded": engine.catalog.exclusions(admission.query),
             }
         )
 
     async def feedback(self, request: Request) -> Response:
         """Remember what somebody thought of an answer."""
-        service, _ = whose(request.scope)
+        service, principal = whose(request.scope)
         said = convert(await _body(request), FeedbackBody, "feedback")
         feedback = Feedback(
             record_id=said.record_id,
@@ -75,12 +80,18 @@ class Endpoints:
             value=_value(said),
             source=said.source,
         )
+        await run_in_threadpool(service.check_feedback, principal, feedback)
         await run_in_threadpool(service.add_feedback, feedback)
         told = {name: getattr(feedback, name) for name in ("record_id", "metric", "value", "source")}
         return _json({"object": "switchpoint.feedback", **told}, 202)
 
     async def health(self, request: Request) -> Response:
-        """Say that the service runs; it does not ask the upstreams."""
+        """Say whether requests may be sent here; it does not ask the upstreams."""
+        draining = request.scope.get("state", {}).get(DRAINING, False)
+        return _json({"status": "draining"}, 503) if draining else _json({"status": "ok"})
+
+    async def live(self, request: Request) -> Response:
+        """Say that the process runs, also while it is draining."""
         return _json({"status": "ok"})
 
     async def metrics(self, request: Request) -> Response:
@@ -89,8 +100,8 @@ class Endpoints:
         return Response(service.metrics(), headers={"content-type": PROMETHEUS})
 
     def _listing(self, request: Request) -> Listing:
-        service, _ = whose(request.scope)
-        return Listing(service.engine, service.routing, self.created)
+        service, principal = whose(request.scope)
+        return Listing(service.engine, service.routing, self.created, principal)
 
 
 async def _body(request: Request) -> Json:

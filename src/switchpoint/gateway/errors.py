@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from switchpoint.core.attempt import Failure
 from switchpoint.core.errors import (
+    BudgetSpent,
+    LimitReached,
     NoAnswer,
+    Overloaded,
     RateLimited,
     RequestError,
+    StoreUnavailable,
     SwitchpointError,
     UpstreamError,
+    UpstreamRefused,
     UpstreamTimeout,
     surface,
 )
@@ -24,6 +29,24 @@ Header = tuple[bytes, bytes]
 
 CALLERS_FAULTS = frozenset({400, 413, 415, 422})
 """Statuses by which an upstream says that the request itself is wrong."""
+
+REFUSED_KEYS = frozenset({401, 402, 403})
+"""Statuses by which an upstream refuses the gateway's own key."""
+
+NOT_YOURS = "An upstream refuses the gateway's own credentials; yours are not at fault. "
+
+RETRY: Mapping[type[Exception], bytes] = {
+    NoAnswer: b"false",
+    BudgetSpent: b"false",
+    LimitReached: b"true",
+    Overloaded: b"true",
+    StoreUnavailable: b"true",
+}
+"""Whether a client is told to try again; about other errors it decides by the status, as ever.
+
+A NoAnswer has been tried again by us: clients would try three times what was tried several times here. A spent budget
+is a 429 like a rate limit, but waiting mends only the latter.
+"""
 
 INTERNAL = "The service failed unexpectedly. Its log says why."
 """All that a caller learns of an error that nobody foresaw."""
@@ -38,14 +61,11 @@ class Shown(NamedTuple):
 
 
 def shown(error: Exception) -> Shown:
-    """Return the response for an error; of one that is not ours it tells nothing.
-
-    A run's NoAnswer has already been tried again by us: it tells clients not to, since they would try again three
-    times what was tried several times here.
-    """
+    """Return the response for an error; of one that is not ours it tells nothing."""
     headers = [(b"content-type", b"application/json")]
-    if isinstance(error, NoAnswer):
-        headers.append((b"x-should-retry", b"false"))
+    retry = next((RETRY[each] for each in type(error).__mro__ if each in RETRY), None)
+    if retry is not None:
+        headers.append((b"x-should-retry", retry))
     wait_s = _retry_after_s(error)
     if wait_s is not None:
         headers.append((b"retry-after", b"%d" % math.ceil(wait_s)))
@@ -57,7 +77,9 @@ def error_object(error: Exception) -> dict[str, Any]:
     shown_as = surface(_cause(error))
     if not isinstance(error, SwitchpointError):
         return error_body(INTERNAL, type=shown_as.type, code="internal_error")
-    return error_body(str(error), type=shown_as.type, code=code(type(error)), param=getattr(error, "param", None))
+    refused = isinstance(error, NoAnswer) and _cause(error) is UpstreamRefused
+    message, named = (NOT_YOURS + str(error), UpstreamRefused) if refused else (str(error), type(error))
+    return error_body(message, type=shown_as.type, code=code(named), param=getattr(error, "param", None))
 
 
 def error_body(message: str, *, type: str, code: str | None, param: str | None = None) -> dict[str, Any]:
@@ -75,23 +97,32 @@ def code(error: type[SwitchpointError]) -> str:
 def _cause(error: Exception) -> type[Exception]:
     """Return the class that an error is shown as: a NoAnswer is shown by what caused it.
 
-    What every upstream refuses as malformed is the caller's to mend, although an upstream said so first.
+    What every upstream refuses as malformed, or cannot carry, is the caller's to mend, although an upstream said so
+    first. A refused key is the operator's, and the last to be told.
     """
     failures = _failures(error) if type(error) is NoAnswer else []
     if failures and all(failure.kind == RateLimited.__name__ for failure in failures):
         return RateLimited
-    if failures and all(failure.status in CALLERS_FAULTS for failure in failures):
+    if failures and all(_is_callers_fault(failure) for failure in failures):
         return RequestError
+    if failures and all(failure.status in REFUSED_KEYS for failure in failures):
+        return UpstreamRefused
     if failures and failures[-1].kind == UpstreamTimeout.__name__:
         return UpstreamTimeout
     return type(error)
 
 
 def _retry_after_s(error: Exception) -> float | None:
-    """Return the shortest advised wait, where every failure was a rate limit and any gave advice."""
+    """Return the wait that an error advises: of a NoAnswer the shortest, where every failure was a rate limit."""
     if _cause(error) is RateLimited and isinstance(error, NoAnswer):
         return min((f.retry_after_s for f in _failures(error) if f.retry_after_s is not None), default=None)
-    return error.retry_after_s if isinstance(error, UpstreamError) else None
+    if isinstance(error, UpstreamError | Overloaded | LimitReached | StoreUnavailable):
+        return error.retry_after_s
+    return None
+
+
+def _is_callers_fault(failure: Failure) -> bool:
+    return failure.status in CALLERS_FAULTS or failure.kind == RequestError.__name__
 
 
 def _failures(error: Exception) -> Sequence[Failure]:

@@ -12,10 +12,11 @@ from starlette.types import Receive, Scope, Send
 from switchpoint.core.attempt import Chunk
 from switchpoint.core.protocols import Strategy
 from switchpoint.core.query import Query
+from switchpoint.core.trace import enter
 from switchpoint.dialects.dialect import Dialect, Json
 from switchpoint.dialects.encoding import encode
 from switchpoint.engine.run import Run
-from switchpoint.gateway.answering import log_unexpected, refuse, respond
+from switchpoint.gateway.answering import log_unexpected, refuse, respond, telling
 from switchpoint.gateway.caller import Attended, read_body
 from switchpoint.gateway.errors import error_object
 from switchpoint.gateway.event_stream import EventStream
@@ -23,6 +24,9 @@ from switchpoint.gateway.guard import whose
 from switchpoint.gateway.service import Service
 from switchpoint.gateway.telling import cost, cut_short, headers, identity, story
 from switchpoint.gateway.wire import ChatRequest, read_object, read_request
+
+CACHE_HIT = ((b"x-switchpoint-cache", b"hit"),)
+"""The header of an answer that was given before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,13 @@ class Exchange:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         service, principal = whose(scope)
+        enter(scope["headers"], service.trace_share)
         run: Run | None = None
         try:
             asked = self._read(await read_body(receive, service.max_body_bytes), scope, service)
             strategy = service.routing.resolve(asked.request.route)
             admission = await service.gate.admit(principal, asked.request.route, asked.request.query)
+            send = telling(send, admission.told)
             try:
                 run = _run(service, strategy, admission.query, asked.request)
                 if asked.request.stream:
@@ -88,6 +94,7 @@ async def _whole(asked: Asked, run: Run, receive: Receive, send: Send) -> None:
     if asked.request.explain:
         body["switchpoint"] = story(run)
     told = [(b"content-type", b"application/json"), *headers(run), *cut_short(run.record.accept_reason), *cost(run)]
+    told += CACHE_HIT if answer.cached else ()
     await respond(send, 200, told, encode(body))
 
 
@@ -107,7 +114,8 @@ async def _send_events(asked: Asked, run: Run, chunks: AsyncGenerator[Chunk, Non
     writer = asked.dialect.writer("", asked.body)  # of a stream that fails before any model has begun
     try:
         first = await anext(chunks)
-        await events.begin([*headers(run), *cut_short(run.accept_reason)])
+        hit = CACHE_HIT if first.cached else ()
+        await events.begin([*headers(run), *cut_short(run.accept_reason), *hit])
         assert run.decision is not None
         writer = asked.dialect.writer(run.decision.model, asked.body)
         await events.event(writer.event(first))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -12,21 +12,47 @@ from switchpoint.core.errors import RequestError, nearest
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller may ask of the routing; see `switchpoint.core.query.Query` for the limits.
 
     explain : whether the response tells how the model was chosen.
+    deadline_ms, deadline_s : the same in two units; of both the shorter counts.
+    session : by what name the caller knows the conversation.
+    tier, task : the tags of these names, of the user and of what is asked; they win over `tags`.
+    cache : "off" for an answer of its own, whatever is kept.
     """
 
     explain: bool = False
     max_cost_usd: Annotated[float, msgspec.Meta(ge=0)] | None = None
     deadline_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    deadline_ms: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    min_quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     allow: frozenset[str] | None = None
     tags: dict[str, str] = {}  # msgspec copies it for every instance
+    session: Name | None = None
+    tier: Name | None = None
+    task: Name | None = None
+    cache: Literal["on", "off"] = "on"
+
+    @property
+    def within_s(self) -> float | None:
+        """The time that the caller gives; None is no limit."""
+        if self.deadline_ms is None:
+            return self.deadline_s
+        deadline_s = self.deadline_ms / 1000
+        return deadline_s if self.deadline_s is None else min(deadline_s, self.deadline_s)
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """The tags, with those that have an option of their own."""
+        own = {"tier": self.tier, "task": self.task}
+        return self.tags | {name: value for name, value in own.items() if value is not None}
 
     def __post_init__(self) -> None:
-        for number in (self.max_cost_usd, self.deadline_s):
+        for number in (self.max_cost_usd, self.deadline_s, self.deadline_ms, self.min_quality):
             if number is not None and not math.isfinite(number):
                 raise ValueError("Expected a finite number")
 
@@ -42,12 +68,24 @@ def _names(value: str) -> list[str]:
     return [name.strip() for name in value.split(",") if name.strip()]
 
 
+def _cache_control(value: str) -> str | None:
+    """Read HTTP's own way to ask for an answer of one's own; its other directives say nothing here."""
+    return "off" if "no-store" in value.lower() else None
+
+
 HEADERS: Mapping[bytes, tuple[str, Callable[[str], object]]] = {
     b"x-switchpoint-explain": ("explain", str),
     b"x-switchpoint-max-cost-usd": ("max_cost_usd", str),
     b"x-switchpoint-deadline-s": ("deadline_s", str),
+    b"x-switchpoint-deadline-ms": ("deadline_ms", str),
+    b"x-switchpoint-min-quality": ("min_quality", str),
+    b"x-switchpoint-session": ("session", str),
+    b"x-switchpoint-tier": ("tier", str),
+    b"x-switchpoint-task": ("task", str),
     b"x-switchpoint-allow": ("allow", _names),
     b"x-switchpoint-tags": ("tags", _pairs),
+    b"x-switchpoint-cache": ("cache", str),
+    b"cache-control": ("cache", _cache_control),
 }
 """Headers by name, which servers give in lower case: the option, and how its text is read."""
 
@@ -61,7 +99,9 @@ def read_options(asked: object, headers: Iterable[tuple[bytes, bytes]], models: 
     for name, value in headers:
         if name in HEADERS:
             option, read = HEADERS[name]
-            said[option] = read(value.decode("latin-1").strip())
+            found = read(value.decode("latin-1").strip())
+            if found is not None:
+                said[option] = found
     if asked is not None:
         if not isinstance(asked, Mapping):
             raise RequestError(f"'switchpoint' must be an object. Got {kind(asked)} instead.", "switchpoint")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import gc
+import math
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from switchpoint.core.errors import ConfigError
+from switchpoint.gateway.draining import DrainingServer
 
 GRACE_S = 30
 """How long answers in progress may take to end once the server is asked to stop; then they are cancelled."""
@@ -27,9 +28,13 @@ def serve(
     *,
     ready: Callable[[str], None] | None = None,
     close: Callable[[], None] | None = None,
-    grace_s: int = GRACE_S,
+    linger_s: float = 0.0,
+    grace_s: float = GRACE_S,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; then let answers in progress end, and return.
+    """Serve until SIGINT or SIGTERM; then drain, and return.
+
+    Draining: /health answers 503 at once, requests are taken for `linger_s` more, then none; answers in progress have
+    `grace_s` to end before they are cancelled, which their records say.
 
     port : 0 takes any that is free.
     ready : called with the address, such as `http://127.0.0.1:8080`, once it takes connections.
@@ -38,7 +43,7 @@ def serve(
     """
     try:
         with _listening(host, port) as listener:
-            server = uvicorn.Server(_config(app, grace_s))
+            server = DrainingServer(_config(app, math.ceil(grace_s)), linger_s)
             # The server raises the signal that ended it once more when all is done: by then there is nothing to stop.
             previous = signal.signal(signal.SIGTERM, _ignore), signal.signal(signal.SIGINT, _ignore)
             try:
@@ -59,7 +64,7 @@ def serve(
 def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve in a thread while the block runs; gives the address. For tests, notebooks and demonstrations."""
     with _listening(host, port) as listener:
-        server = uvicorn.Server(_config(app, grace_s=1, log_config=None))
+        server = uvicorn.Server(_config(app, grace_s=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="switchpoint-gateway")
         thread.start()
         try:
@@ -69,7 +74,7 @@ def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[st
             thread.join()
 
 
-def _config(app: ASGIApp, grace_s: int, **options: Any) -> uvicorn.Config:
+def _config(app: ASGIApp, grace_s: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
@@ -81,7 +86,7 @@ def _config(app: ASGIApp, grace_s: int, **options: Any) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,  # nothing here looks at the address of the caller
         timeout_graceful_shutdown=grace_s,
-        **options,
+        log_config=None,  # what the server logs goes where everything else does: its tracebacks may quote a prompt
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from switchpoint.core.attempt import Attempt, Verdict
+from switchpoint.core.decision import Decision, Reason
+from switchpoint.core.query import Query
 from switchpoint.engine.run import Run
 from switchpoint.gateway.errors import Header
 
@@ -43,7 +46,29 @@ def headers(run: Run) -> list[Header]:
         (b"x-switchpoint-model", header_value(decision.model)),
         (b"x-switchpoint-reason", decision.reason.encode()),
         (b"x-switchpoint-router", header_value(decision.router)),
+        *_phase(run.query, decision),
+        *_contract(run.query, decision),
     ]
+
+
+def _phase(query: Query, decision: Decision) -> list[Header]:
+    """Return the header that tells where in its conversation the query is; none where no conversation is known."""
+    if decision.reason is Reason.LOCKED:
+        return [(b"x-switchpoint-session-phase", b"locked")]
+    if query.session is None:
+        return []
+    before = query.session.model
+    phase = b"new" if before is None else b"stay" if before == decision.model else b"switch"
+    return [(b"x-switchpoint-session-phase", phase)]
+
+
+def _contract(query: Query, decision: Decision) -> list[Header]:
+    """Return the header that tells whether the quality that the caller demands is estimated to be reached."""
+    if query.min_quality is None:
+        return []
+    quality = decision.quality.get(decision.model, math.nan)
+    told = b"unknown" if math.isnan(quality) else b"reached" if quality >= query.min_quality else b"missed"
+    return [(b"x-switchpoint-min-quality", told)]
 
 
 def cut_short(accept_reason: str | None) -> list[Header]:

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from switchpoint.core.errors import RequestError
-from switchpoint.core.query import Query
-from switchpoint.gateway.options import kind, read_options
+from switchpoint.core.query import IMAGE_PARTS, Query
+from switchpoint.core.session import Claim
+from switchpoint.gateway.options import Options, kind, read_options
 
 Json = dict[str, Any]
 Headers = Iterable[tuple[bytes, bytes]]
@@ -29,7 +30,14 @@ OWN_FIELDS = frozenset({"model", "messages", "stream", "switchpoint"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """An x-request-id that is used as the id of the query; any other is replaced."""
 
-IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
+SESSION_HEADERS = {b"x-session-id": "x-session-id", b"x-claude-code-session-id": "x-claude-code-session-id"}
+"""Headers by which programs name a conversation, the more telling first; x-switchpoint-session goes before them."""
+
+SUBAGENT_HEADERS = frozenset({b"x-openai-subagent", b"x-claude-code-agent-id"})
+"""Headers by which coding agents mark what their helpers ask: the tag `subagent`, for rules."""
+
+MAX_NAME_BYTES = 256
+"""A longer name of a conversation or a helper is not one."""
 
 _DECODER = msgspec.json.Decoder()
 _SURROGATES = re.compile(
@@ -73,8 +81,10 @@ def read_request(body: Json, headers: Headers, models: Collection[str]) -> ChatR
         needs=_needs(body, messages),
         allow=options.allow,
         max_cost_usd=options.max_cost_usd,
-        deadline_s=options.deadline_s,
-        tags=options.tags,
+        deadline_s=options.within_s,
+        min_quality=options.min_quality,
+        tags=_tags(options, headers),
+        claim=_claim(options, headers),
     )
     return ChatRequest(
         query=query,
@@ -83,6 +93,27 @@ def read_request(body: Json, headers: Headers, models: Collection[str]) -> ChatR
         explain=options.explain,
         include_usage=usage is True,
     )
+
+
+def _tags(options: Options, headers: Headers) -> dict[str, str]:
+    tags = options.all_tags
+    if options.cache == "off":
+        tags["cache"] = "off"
+    for name, value in headers:
+        if name in SUBAGENT_HEADERS and 0 < len(value) <= MAX_NAME_BYTES:
+            tags["subagent"] = value.decode("latin-1")
+    return tags
+
+
+def _claim(options: Options, headers: Headers) -> Claim | None:
+    """Return what the caller's headers, or our own part of the body, call the conversation."""
+    if options.session is not None:
+        return Claim("x-switchpoint-session", options.session)
+    said = {name: value for name, value in headers if name in SESSION_HEADERS}
+    for name, rung in SESSION_HEADERS.items():
+        if 0 < len(said.get(name, b"")) <= MAX_NAME_BYTES:
+            return Claim(rung, said[name].decode("latin-1"))
+    return None
 
 
 def text_as_messages(body: Json) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from switchpoint.core.attempt import total
 from switchpoint.core.record import ESCALATIONS
+from switchpoint.records.database import Reading
 from switchpoint.records.rows import money_of
 
 Z_95 = 1.959964
@@ -63,7 +63,7 @@ class _Route(NamedTuple):
     unknown: int
 
 
-def route_totals(connection: sqlite3.Connection, since: str) -> tuple[RouteTotals, ...]:
+def route_totals(connection: Reading, since: str) -> tuple[RouteTotals, ...]:
     """Return the totals of all routes together, then of each, the most used first."""
     wasted, unknown = _wasted(connection, since)
     found = {
@@ -75,7 +75,7 @@ def route_totals(connection: sqlite3.Connection, since: str) -> tuple[RouteTotal
     return (_route_totals(None, overall), *(_route_totals(route, each) for route, each in found.items()))
 
 
-def layer_totals(connection: sqlite3.Connection, since: str) -> tuple[LayerTotals, ...]:
+def layer_totals(connection: Reading, since: str) -> tuple[LayerTotals, ...]:
     """Return the totals of every layer, the most used first; empty where no policy has layers."""
     rows = connection.execute(f"{_SETTLED} SELECT layer, COUNT(*) FROM settled GROUP BY 1 ORDER BY 2 DESC, 1", (since,))
     counts: Sequence[tuple[str, int]] = rows.fetchall()
@@ -114,7 +114,7 @@ def _route_totals(route: str | None, found: _Route) -> RouteTotals:
     )
 
 
-def _wasted(connection: sqlite3.Connection, since: str) -> tuple[Mapping[str, Decimal], Mapping[str, int]]:
+def _wasted(connection: Reading, since: str) -> tuple[Mapping[str, Decimal], Mapping[str, int]]:
     """Return by route what was wasted on the queries of which it is known, and of how many it is not."""
     by_query: dict[tuple[str, str], list[Decimal | None]] = defaultdict(list)
     for route, id, cost_usd, verify_cost_usd in connection.execute(_WASTE, (since,)):
@@ -134,19 +134,19 @@ _REASONS = ", ".join(f"'{reason}'" for reason in sorted(ESCALATIONS))
 
 _ESCALATED = f"""
     SELECT route, COUNT(*), SUM(escalated) FROM (
-        SELECT route, MAX(COALESCE(attempts.reason IN ({_REASONS}), 0)) AS escalated
+        SELECT route, MAX(CASE WHEN attempts.reason IN ({_REASONS}) THEN 1 ELSE 0 END) AS escalated
         FROM records LEFT JOIN attempts ON record_id = records.id WHERE at >= ? GROUP BY records.id
-    ) GROUP BY route ORDER BY 2 DESC, 1"""
+    ) AS found GROUP BY route ORDER BY 2 DESC, 1"""
 """Queries and escalations by route: `Record.escalated`, in SQL."""
 
 _WASTE = """
     SELECT route, records.id,
-        CASE WHEN number IS accepted THEN '0' ELSE attempts.cost_usd END,
+        CASE WHEN number = accepted THEN '0' ELSE attempts.cost_usd END,
         CASE WHEN verified THEN verify_cost_usd ELSE '0' END
     FROM records JOIN (
         SELECT *, COALESCE(verdicts <> '[]', score IS NOT NULL OR verify_cost_usd IS NOT NULL) AS verified FROM attempts
     ) AS attempts ON record_id = records.id
-    WHERE at >= ? AND (number IS NOT accepted OR verified)"""
+    WHERE at >= ? AND (NOT COALESCE(number = accepted, FALSE) OR verified)"""
 """What each call wasted, of the calls that wasted any: `Record.wasted_usd`, in SQL. NULL is unknown."""
 
 _SETTLED = """

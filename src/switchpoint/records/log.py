@@ -1,4 +1,4 @@
-"""The record log: append-only, in one SQLite file, written in batches by one thread off the request path."""
+"""The record log: append-only, in SQLite or PostgreSQL, written in batches by one thread off the request path."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from switchpoint.core.errors import RequestError, SwitchpointError, UnknownRecord
+from switchpoint.core.errors import RequestError, StoreUnavailable, SwitchpointError, UnknownRecord
 from switchpoint.core.record import Feedback, Record
-from switchpoint.records.database import BUSY_TIMEOUT_S, open_to_read, prepare
-from switchpoint.records.store import FileTrouble, Item, Store
+from switchpoint.records.database import BUSY_TIMEOUT_S, Database, SqliteFile, database_of
+from switchpoint.records.spool import Spool, SpooledStore
+from switchpoint.records.store import Item, Store, Trouble
 
 _logger = logging.getLogger(__name__)
 
@@ -22,34 +23,40 @@ _logger = logging.getLogger(__name__)
 class RecordLog:
     """A sink that remembers: calling it with a record never blocks and never raises.
 
+    place : the path of a file, `env:NAME` for the PostgreSQL whose URL that variable holds, or a database.
+    spool : a local file for what the database cannot take, until it can; without one, that waits in memory.
     flush_interval_s : how long a record waits at most for others to share its transaction.
     batch : how many records share a transaction at most.
-    queue_limit : how many records are kept while the file cannot be written; newer ones are then lost, and counted.
+    queue_limit : how many records are kept while nothing can be written; newer ones are then lost, and counted.
     busy_timeout_s, retry_s : how long to wait for another process that writes, and before trying a failed write again.
 
-    Several processes may write one file. What was flushed survives the death of the process.
-    Raises ConfigError when the file cannot be opened or was written by a newer version.
+    Several processes may write one log. What was flushed survives the death of the process.
+    Raises ConfigError when the log cannot be opened or was written by a newer version; StoreUnavailable when PostgreSQL
+    does not answer and there is no spool.
     """
 
     def __init__(
         self,
-        path: str | Path,
+        place: str | Path | Database,
         *,
+        spool: Path | None = None,
         flush_interval_s: float = 0.2,
         batch: int = 200,
         queue_limit: int = 10_000,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         retry_s: float = 1.0,
     ) -> None:
-        self.path = Path(path)
-        prepare(self.path)
+        self.database = database_of(place, busy_timeout_s)
+        self._prepare(waits=spool is not None)
         self._flush_interval_s, self._batch = flush_interval_s, batch
         self._queue_limit, self._retry_s = queue_limit, retry_s
-        self._store = Store(self.path, busy_timeout_s)
+        self._store = Store(self.database) if spool is None else SpooledStore(self.database, Spool(spool), retry_s)
         self._queue: deque[Item] = deque()  # an item stays here until it is written: what waits can still be found
         self._changed = threading.Condition()  # guards everything below and the queue
-        self._accepted = self._settled = self._failures = self._dropped = 0
+        self._accepted = self._settled = self._dropped = 0
+        self._tries = self._failed_try = 0  # to write: the latest one's number, and that of the latest that failed
         self._flush_to = 0  # write without waiting for a batch until this many are settled
+        self._flush_try = 0  # the first try that a flush which waits has asked for
         self._trouble: str | None = None  # why the last write failed, until one succeeds
         self._last_error: str | None = None
         self._closed = False
@@ -61,13 +68,23 @@ class RecordLog:
         self._put(record)
 
     @property
+    def path(self) -> Path | Database:
+        """Where `RecordReader` finds the log: its file, or the database that is none."""
+        return self.database.path if isinstance(self.database, SqliteFile) else self.database
+
+    @property
+    def spooling(self) -> bool:
+        """Whether something waits in the spool."""
+        return self._store.pending
+
+    @property
     def dropped(self) -> int:
         """How many records and pieces of feedback were lost: the queue was full, the log closed, or they were unfit."""
         return self._dropped
 
     @property
     def waiting(self) -> int:
-        """How many are not written yet."""
+        """How many are neither written nor spooled yet."""
         return len(self._queue)
 
     @property
@@ -91,15 +108,15 @@ class RecordLog:
             raise SwitchpointError(f"The record log cannot take feedback now ({self._last_error}). Try again later.")
 
     def flush(self, timeout_s: float = 30.0) -> bool:
-        """Wait until all that was taken so far is written, a try to write has failed, or the time is over.
+        """Wait until all that was taken so far is written or spooled, a try begun since has failed, or time is over.
 
         Returns whether nothing is waiting any more; what is unfit to be written counts in `dropped`.
         """
         with self._changed:
-            target, failures = self._accepted, self._failures
-            self._flush_to = target
+            target, asked = self._accepted, self._tries + 1
+            self._flush_to, self._flush_try = target, asked
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._settled >= target or self._failures > failures, timeout_s)
+            self._changed.wait_for(lambda: self._settled >= target or self._failed_try >= asked, timeout_s)
             return self._settled >= target
 
     def close(self) -> None:
@@ -129,28 +146,44 @@ class RecordLog:
                 self._changed.notify_all()
             return True
 
+    def _prepare(self, *, waits: bool) -> None:
+        try:
+            self.database.prepare()
+        except StoreUnavailable as error:
+            if not waits:
+                raise
+            _logger.warning("The record log %s: %s", self.database.name, error)
+
     def _knows(self, record_id: str) -> bool:
-        with self._changed:  # the queue first: a record leaves it only after it can be read from the file
+        with self._changed:  # the queue first: a record leaves it only after it can be read from where it goes
             if any(isinstance(item, Record) and item.id == record_id for item in self._queue):
                 return True
-        with open_to_read(self.path) as connection:
+        if self._store.knows(record_id):
+            return True
+        with self.database.reading() as connection:
             return connection.execute("SELECT 1 FROM records WHERE id = ?", (record_id,)).fetchone() is not None
 
     def _run(self) -> None:
-        while items := self._next():
+        while (items := self._next()) is not None:
             try:
                 unfit = self._store.write(items)
-            except FileTrouble as error:
+            except Trouble as error:
                 self._wait_to_retry(error)
             else:
                 self._settle(len(items), unfit)
+        self._settle(0, self._store.finish())
         self._store.close()
 
-    def _next(self) -> Sequence[Item]:
-        """Wait for a batch; it is empty once the log is closed and all is written."""
+    def _next(self) -> Sequence[Item] | None:
+        """Wait for a batch, which is empty when the spool is to be emptied; None once there is nothing left to do."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
-            self._changed.wait_for(self._due, self._flush_interval_s)
+            spool_s = (self._retry_s if self._store.trouble else 0.0) if self._store.pending else None
+            self._changed.wait_for(lambda: self._queue or self._closed, spool_s)
+            if self._queue:
+                self._changed.wait_for(self._due, self._flush_interval_s)
+            elif self._closed:
+                return None
+            self._tries += 1
             return tuple(islice(self._queue, self._batch))
 
     def _due(self) -> bool:
@@ -161,17 +194,20 @@ class RecordLog:
             for _ in range(count):
                 self._queue.popleft()
             self._settled += count
-            self._trouble = None
+            self._trouble = self._store.trouble
+            if self._trouble is not None:
+                self._note(self._trouble)
             for error in unfit:
                 self._lose(f"{type(error).__name__}: {error}")
             self._changed.notify_all()
 
-    def _wait_to_retry(self, error: FileTrouble) -> None:
+    def _wait_to_retry(self, error: Trouble) -> None:
         """Wait a while, or until somebody flushes; once the log is closed, give up what waits instead."""
         with self._changed:
             self._trouble = str(error)
-            self._failures += 1
-            self._flush_to = self._settled
+            self._failed_try = self._tries
+            if self._flush_try <= self._tries:  # a flush that came after this try began is still owed one
+                self._flush_to = self._settled
             self._note(self._trouble)
             if self._closed:
                 self._give_up()
@@ -192,5 +228,5 @@ class RecordLog:
 
     def _note(self, error: str) -> None:
         if error != self._last_error:  # once, not once a record
-            _logger.warning("The record log %s: %s", self.path, error)
+            _logger.warning("The record log %s: %s", self.database.name, error)
         self._last_error = error

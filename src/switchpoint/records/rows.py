@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -72,7 +71,7 @@ def feedback_row(feedback: Feedback) -> Row:
     }
 
 
-def record_of(row: sqlite3.Row, attempts: Iterable[sqlite3.Row]) -> Record:
+def record_of(row: Row, attempts: Iterable[Row]) -> Record:
     """Read a record back from its row and the rows of its attempts, in order."""
     return Record(
         id=row["id"],
@@ -98,7 +97,7 @@ def record_of(row: sqlite3.Row, attempts: Iterable[sqlite3.Row]) -> Record:
     )
 
 
-def feedback_of(row: sqlite3.Row) -> Feedback:
+def feedback_of(row: Row) -> Feedback:
     """Read feedback back from its row."""
     return Feedback(
         record_id=row["record_id"],
@@ -179,7 +178,7 @@ def _answer_columns(answer: Answer | None, with_text: bool) -> Row:
     }
 
 
-def _attempt_of(row: sqlite3.Row) -> Attempt:
+def _attempt_of(row: Row) -> Attempt:
     return Attempt(
         decision=_decision_of(row),
         answer=_answer_of(row) if row["answered"] else None,
@@ -194,7 +193,7 @@ def _attempt_of(row: sqlite3.Row) -> Attempt:
     )
 
 
-def _decision_of(row: sqlite3.Row) -> Decision:
+def _decision_of(row: Row) -> Decision:
     return Decision(
         model=row["model"],
         router=row["router"],
@@ -208,7 +207,7 @@ def _decision_of(row: sqlite3.Row) -> Decision:
     )
 
 
-def _failure_of(row: sqlite3.Row) -> Failure:
+def _failure_of(row: Row) -> Failure:
     return Failure(
         kind=row["failure_kind"],
         message=row["failure_message"] or "",
@@ -218,7 +217,7 @@ def _failure_of(row: sqlite3.Row) -> Failure:
     )
 
 
-def _answer_of(row: sqlite3.Row) -> Answer:
+def _answer_of(row: Row) -> Answer:
     usage = Usage(
         input_tokens=row["input_tokens"],
         cached_input_tokens=row["cached_input_tokens"],
@@ -244,7 +243,7 @@ def _verdict_fields(verdict: Verdict) -> Row:
     }
 
 
-def _verdicts_of(row: sqlite3.Row) -> tuple[Verdict, ...]:
+def _verdicts_of(row: Row) -> tuple[Verdict, ...]:
     """Read the verdicts; a record that was written before each was kept has only the score of one."""
     if row["verdicts"] is not None:
         return tuple(_verdict_of(fields) for fields in json.loads(row["verdicts"]))

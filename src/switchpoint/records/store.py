@@ -2,44 +2,66 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 
-from switchpoint.core.errors import ConfigError
 from switchpoint.core.record import Feedback, Record
-from switchpoint.records.database import open_to_write
-from switchpoint.records.rows import Row, attempt_rows, feedback_row, record_row
+from switchpoint.records.database import Database, Entry, Writing
+from switchpoint.records.rows import attempt_rows, feedback_row, record_row
 
 Item = Record | Feedback
 
 
-class FileTrouble(Exception):
-    """The file cannot be written now; the same batch may be written later."""
+class Trouble(Exception):
+    """The database cannot be written now; the same batch may be written later."""
 
 
 class Store:
     """One connection, opened when there is something to write and again after trouble."""
 
-    def __init__(self, path: Path, busy_timeout_s: float) -> None:
-        self._path, self._busy_timeout_s = path, busy_timeout_s
-        self._connection: sqlite3.Connection | None = None
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Writing | None = None
+        self.trouble: str | None = None  # why the database could not be written, until it could
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to write besides what is given: never."""
+        return False
+
+    def knows(self, record_id: str) -> bool:
+        """Whether a record of this id is kept outside the database: never."""
+        return False
 
     def write(self, items: Sequence[Item]) -> list[Exception]:
         """Write all of them in one transaction, or, if one is unfit, each in its own.
 
         Writing again what may have been written before is harmless. Returns why each unfit item can never be written;
-        raises FileTrouble when nothing can be written now.
+        raises Trouble when nothing can be written now.
         """
+        entries, unfit = entries_of(items)
+        return unfit + self.insert(entries)
+
+    def finish(self) -> list[Exception]:
+        """Write what else is to be written before the end: nothing."""
+        return []
+
+    def insert(self, entries: Sequence[Entry]) -> list[Exception]:
+        """Write rows as `write` writes what they are made of."""
+        if not entries:
+            return []
         try:
-            self._commit(items)
+            if self._connection is None:
+                self._connection = self._database.writing()
+            self._connection.insert(entries)
         except Exception as error:
-            if _is_file_trouble(error):
+            if self._database.is_trouble(error):
                 self.close()
-                raise FileTrouble(str(error)) from error
-            if len(items) == 1:
+                self.trouble = str(error)
+                raise Trouble(self.trouble) from error
+            if len(entries) == 1:
                 return [error]
-            return [unfit for item in items for unfit in self.write([item])]
+            return [unfit for entry in entries for unfit in self.insert([entry])]
+        self.trouble = None
         return []
 
     def close(self) -> None:
@@ -48,32 +70,20 @@ class Store:
             self._connection.close()
             self._connection = None
 
-    def _commit(self, items: Sequence[Item]) -> None:
-        records = [item for item in items if isinstance(item, Record)]
-        tables = {
-            "records": [record_row(record) for record in records],
-            "attempts": [row for record in records for row in attempt_rows(record)],
-            "feedback": [feedback_row(item) for item in items if isinstance(item, Feedback)],
-        }
-        if self._connection is None:
-            self._connection = open_to_write(self._path, self._busy_timeout_s)
-        with self._connection as connection:  # commits, or undoes everything
-            connection.execute("BEGIN IMMEDIATE")
-            for table, rows in tables.items():
-                if rows:
-                    connection.executemany(insertion(table, rows[0]), rows)
+
+def entries_of(items: Sequence[Item]) -> tuple[list[Entry], list[Exception]]:
+    """Return the rows of each item, and why each of the others has none."""
+    entries: list[Entry] = []
+    unfit: list[Exception] = []
+    for item in items:
+        try:
+            entries.append(_entry(item))
+        except Exception as error:
+            unfit.append(error)
+    return entries, unfit
 
 
-def insertion(table: str, row: Row) -> str:
-    """Return the statement that inserts such a row.
-
-    A second row with the same key is the same record, written again after a commit whose end was not seen.
-    """
-    values = ", ".join(f":{column}" for column in row)
-    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values}) ON CONFLICT DO NOTHING"
-
-
-def _is_file_trouble(error: Exception) -> bool:
-    """Say whether the file is at fault (locked, full, damaged, gone) rather than the row."""
-    damaged = type(error) is sqlite3.DatabaseError
-    return damaged or isinstance(error, sqlite3.OperationalError | OSError | ConfigError)
+def _entry(item: Item) -> Entry:
+    if isinstance(item, Record):
+        return {"records": [record_row(item)], "attempts": attempt_rows(item)}
+    return {"feedback": [feedback_row(item)]}

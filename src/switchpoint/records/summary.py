@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from switchpoint.records.cascading import LayerTotals, RouteTotals, layer_totals, route_totals
+from switchpoint.records.database import Reading
 from switchpoint.records.rows import money_of
 
 
@@ -73,7 +73,7 @@ class _Query(NamedTuple):
     latency_s: float | None
 
 
-def summarize(connection: sqlite3.Connection, since: str) -> Summary:
+def summarize(connection: Reading, since: str) -> Summary:
     """Add up the records from `since` (as the log writes time; empty is the beginning) on."""
     queries = _queries(connection, since)
     failures, feedback = _failures(connection, since), _feedback(connection, since)
@@ -135,23 +135,21 @@ def _latencies(seconds: Sequence[float]) -> tuple[float | None, float | None, fl
     return float(np.mean(seconds)), float(p50), float(p95)
 
 
-def _queries(connection: sqlite3.Connection, since: str) -> list[_Query]:
+def _queries(connection: Reading, since: str) -> list[_Query]:
     rows = connection.execute(
         "SELECT answered_by, cost_usd, baseline_cost_usd, latency_s FROM records WHERE at >= ?", (since,)
     )
     return [_Query(model, money_of(cost), money_of(baseline), latency) for model, cost, baseline, latency in rows]
 
 
-def _failures(connection: sqlite3.Connection, since: str) -> dict[str | None, int]:
+def _failures(connection: Reading, since: str) -> dict[str | None, int]:
     query = """
         SELECT model, COUNT(*) FROM attempts JOIN records ON records.id = record_id
         WHERE failure_kind IS NOT NULL AND at >= ? GROUP BY model"""
     return dict(connection.execute(query, (since,)).fetchall())
 
 
-def _feedback(
-    connection: sqlite3.Connection, since: str, by: str = "answered_by"
-) -> dict[str | None, dict[str, float]]:
+def _feedback(connection: Reading, since: str, by: str = "answered_by") -> dict[str | None, dict[str, float]]:
     query = f"""
         SELECT {by}, metric, AVG(value) FROM latest_feedback JOIN records ON records.id = record_id
         WHERE records.at >= ? GROUP BY 1, 2 ORDER BY 2"""

@@ -1,13 +1,15 @@
 """Telemetry: what Prometheus sees of the records. Neither prompts nor tags ever become labels.
 
 The registry is passed in, so several of these live in one process. Children are cached: the client's own look-up of
-labels costs more than counting.
+labels costs more than counting. What is no part of a record (health, budgets, the queue) is asked for when Prometheus
+asks; see `switchpoint.records.watching`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import cache
 from math import isnan
 from typing import Any, TypeVar
@@ -15,7 +17,11 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from switchpoint.core.attempt import Attempt
+from switchpoint.core.decision import Reason
+from switchpoint.core.protocols import HealthReport
+from switchpoint.core.query import EMPTY
 from switchpoint.core.record import Record
+from switchpoint.records.watching import UNKNOWN, Callee, Door, Watched
 
 DECIDE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 CALL_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0, 300.0)
@@ -26,16 +32,22 @@ M = TypeVar("M", Counter, Gauge, Histogram)
 
 
 class Metrics:
-    """A sink that counts; `render` is the body of `GET /metrics`."""
+    """A sink that counts; `render` is the body of `GET /metrics`.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    callees : by model, who is called for it; a model that is absent is of the upstream "unknown".
+    """
+
+    def __init__(self, registry: CollectorRegistry, callees: Mapping[str, Callee] = EMPTY) -> None:
         self._registry = registry
+        self._callees = callees
         self._routes: set[str] = set()
         self._lock = threading.Lock()
+        self._watched = Watched()
+        registry.register(self._watched)
 
         def family(kind: Callable[..., M], name: str, help: str, *labels: str, **options: Any) -> Callable[..., M]:
             made = kind(f"switchpoint_{name}", help, labels, registry=registry, **options)
-            return cache(made.labels) if labels else lambda: made
+            return cache(made.labels) if labels else cache(lambda: made)
 
         self._queries = family(Counter, "queries", "Queries by route and outcome.", "route", "outcome")
         self._decisions = family(Counter, "decisions", "Choices of a model.", "route", "model", "reason")
@@ -43,9 +55,15 @@ class Metrics:
         self._escalations = family(Counter, "escalations", "Queries that one model's answer did not settle.", "route")
         self._wasted = family(Counter, "wasted_usd", "Known cost of discarded drafts and of verifying.", "route")
         self._verdicts = family(Counter, "verdicts", "Verdicts: scored, or failed.", "verifier", "outcome")
-        self._attempts = family(Counter, "attempts", "Calls by model and what became of them.", "model", "outcome")
+        self._attempts = family(Counter, "attempts", "Calls and what came of them.", "upstream", "model", "outcome")
         self._decide = family(Histogram, "decide_seconds", "Time deciding, a query.", buckets=DECIDE_BUCKETS_S)
+        self._overhead = family(
+            Histogram, "overhead_seconds", "Time of a query that was ours, deciding included.", buckets=DECIDE_BUCKETS_S
+        )
         self._latency = family(Histogram, "query_seconds", "The whole trip.", "route", buckets=CALL_BUCKETS_S)
+        self._query_ttft = family(
+            Histogram, "query_ttft_seconds", "Query to the caller's first token.", "route", buckets=CALL_BUCKETS_S
+        )
         self._call = family(Histogram, "attempt_seconds", "One call.", "model", buckets=CALL_BUCKETS_S)
         self._ttft = family(Histogram, "ttft_seconds", "Call to first token.", "model", buckets=CALL_BUCKETS_S)
         self._tokens = family(Counter, "tokens", "Tokens; input includes cached_input.", "model", "kind")
@@ -54,31 +72,60 @@ class Metrics:
         self._baseline = family(Counter, "baseline_cost_usd", "Cost at the baseline model, where a bill is known too.")
         self._saved = family(Gauge, "saved_usd", "Baseline cost minus bills; falls where routing cost more.")
         self._dropped = family(Gauge, "records_dropped", "Records that the log has lost.")
+        self._sessions = family(Counter, "session_queries", "Queries of known conversations.", "phase")
+        self._cached = family(Counter, "cached_answers", "Answers to earlier requests, given again.", "model")
 
     def __call__(self, record: Record) -> None:
         """Count a record."""
         route = self._route(record.route)
         self._queries(route, record.outcome).inc()
-        self._decide().observe(record.decide_s)
-        self._latency(route).observe(record.latency_s)
+        self._time(route, record)
         saved_usd = record.saved_usd
         if saved_usd is not None and record.baseline_cost_usd is not None:
             self._saved().inc(float(saved_usd))
             self._baseline().inc(float(record.baseline_cost_usd))
         self._count_cascading(route, record)
+        phase = phase_of(record)
+        if phase is not None:
+            self._sessions(phase).inc()
         for number, attempt in enumerate(record.attempts):
             decision = attempt.decision
-            self._decisions(route, decision.model, decision.reason.value).inc()
-            self._attempts(decision.model, _outcome(attempt, number == record.accepted)).inc()
-            self._count(decision.model, attempt)
+            model = decision.model
+            self._decisions(route, model, decision.reason.value).inc()
+            callee = self._callees.get(model, UNKNOWN)
+            self._attempts(callee.upstream, model, outcome_of(attempt, number == record.accepted)).inc()
+            self._count(model, attempt)
 
     def watch(self, dropped: Callable[[], int]) -> None:
         """Show this number, such as `RecordLog.dropped`, as `switchpoint_records_dropped` whenever it is asked for."""
         self._dropped().set_function(dropped)
 
+    def watch_health(self, health: HealthReport | None) -> None:
+        """Show what is seen of every model's calls: whether it may be called, its error rate and its latencies.
+
+        None is what nobody looks at, and shows nothing.
+        """
+        self._watched.health = health
+
+    def watch_budgets(self, left_usd: Callable[[], Mapping[str, Decimal | float]]) -> None:
+        """Show what is left of every budget, by its name. Names come from the configuration; a key is not one."""
+        self._watched.budgets = left_usd
+
+    def watch_door(self, door: Door | None) -> None:
+        """Show how many requests are in progress and wait, and how many were turned away; None shows nothing."""
+        self._watched.door = door
+
     def render(self) -> bytes:
         """Return the text that Prometheus reads."""
         return generate_latest(self._registry)
+
+    def _time(self, route: str, record: Record) -> None:
+        self._decide().observe(record.decide_s)
+        self._latency(route).observe(record.latency_s)
+        if record.overhead_s is not None:
+            self._overhead().observe(record.overhead_s)
+        if record.ttft_s is not None:
+            self._query_ttft(route).observe(record.ttft_s)
 
     def _count_cascading(self, route: str, record: Record) -> None:
         wasted_usd = record.wasted_usd
@@ -100,7 +147,10 @@ class Metrics:
             self._cost(model).inc(float(cost_usd))
         for verdict in attempt.verdicts:
             self._verdicts(verdict.verifier, "failed" if isnan(verdict.score) else "scored").inc()
-        usage = attempt.answer.usage if attempt.answer else None
+        answer = attempt.answer
+        if answer is not None and answer.cached:
+            self._cached(model).inc()
+        usage = answer.usage if answer is not None else None
         for kind in ("input", "cached_input", "output") if usage else ():
             tokens = getattr(usage, f"{kind}_tokens")
             if tokens is not None:
@@ -113,7 +163,8 @@ class Metrics:
             return route if route in self._routes else "other"
 
 
-def _outcome(attempt: Attempt, accepted: bool) -> str:
+def outcome_of(attempt: Attempt, accepted: bool) -> str:
+    """Return what came of a call, in one word: the kind of its failure, else what was done with its answer."""
     if attempt.failure is not None:
         return attempt.failure.kind
     if accepted:
@@ -121,3 +172,16 @@ def _outcome(attempt: Attempt, accepted: bool) -> str:
     if attempt.partial:
         return "abandoned"
     return "unused" if attempt.verdict is None else "rejected"
+
+
+def phase_of(record: Record) -> str | None:
+    """Return where in its conversation a query is: new, stay, switch or locked; None where no conversation is known."""
+    if not record.attempts:
+        return None
+    decision = record.attempts[-1 if record.accepted is None else record.accepted].decision
+    if decision.reason is Reason.LOCKED:
+        return "locked"
+    if record.session is None:
+        return None
+    before = record.session.model
+    return "new" if before is None else "stay" if before == decision.model else "switch"

@@ -29,4 +29,5 @@ class Fixed:
         exclusion = self.model.exclusion(query, query.input_tokens)
         if exclusion is not None:
             raise NoEligibleModel({self.model.id: exclusion})
-        return Call(decision=Decision(model=self.model.id, router=self.name, reason=self.reason))
+        detail = None if query.min_quality is None else "nothing is estimated, so the demanded quality is not checked"
+        return Call(decision=Decision(model=self.model.id, router=self.name, reason=self.reason, detail=detail))

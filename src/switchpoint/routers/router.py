@@ -13,7 +13,9 @@ from switchpoint.core.decision import Accept, Call, Decision, Reason, Step
 from switchpoint.core.errors import ConfigError, NoEligibleModel
 from switchpoint.core.estimate import Estimates
 from switchpoint.core.protocols import Estimator, Policy
-from switchpoint.core.query import Query
+from switchpoint.core.query import FloatArray, Query
+from switchpoint.routers.contract import keep_contracts, shortfall
+from switchpoint.routers.observed import with_observed
 
 
 class Router:
@@ -73,7 +75,7 @@ class Router:
             novelty=quality.novelty,
             proven=quality.proven,
             cost_usd=self.cost.predict(queries).mean,
-            latency_s=None if self.latency is None else self.latency.predict(queries).mean,
+            latency_s=self._latency_s(queries),
             eligible=np.array([self._eligible(query) for query in queries], dtype=bool).reshape(quality.mean.shape),
             draw=np.array([query.draw for query in queries]),
         )
@@ -84,6 +86,9 @@ class Router:
         seen = estimates if self.default is None else estimates.cautiously()
         seen = seen if self.max_latency_s is None else seen.within(self.max_latency_s)
         columns, propensities = self.policy(seen)
+        columns, propensities = keep_contracts(
+            queries, estimates._replace(eligible=seen.eligible), columns, propensities
+        )
         nothing: list[None] = [None] * len(queries)
         rows = zip(
             columns.tolist(),
@@ -95,6 +100,7 @@ class Router:
             nothing if estimates.novelty is None else estimates.novelty.tolist(),
             nothing if seen.novelty is None else (seen.novelty > self.max_novelty).tolist(),
             nothing if seen.quality is estimates.quality else seen.quality.tolist(),
+            [query.min_quality for query in queries],
             strict=True,
         )
         return [self._decision(*row) for row in rows]
@@ -104,6 +110,11 @@ class Router:
         if attempts and attempts[-1].answered:
             return Accept(attempt=len(attempts) - 1)
         return Call(decision=self.route([query])[0])
+
+    def _latency_s(self, queries: Sequence[Query]) -> FloatArray | None:
+        if self.latency is None:
+            return None
+        return with_observed(self.latency.predict(queries).mean, self.catalog.ids, queries)
 
     def _eligible(self, query: Query) -> list[bool]:
         eligible = self.catalog.eligible(query)
@@ -122,6 +133,7 @@ class Router:
         novelty: float | None,
         is_unknown: bool | None,
         proven: list[float] | None,
+        floor: float | None,
     ) -> Decision:
         models = self.catalog.ids
         model, reason = models[column], self.reason
@@ -130,7 +142,9 @@ class Router:
         elif sum(eligible) == 1 < len(models):
             reason = Reason.ONLY_ELIGIBLE
         chosen = models.index(model)
+        missed = shortfall(floor, quality, eligible, chosen)
         said = [
+            *(() if missed is None else [missed]),
             *(() if proven is None else [f"quality {proven[chosen]:.2f} is proven"]),
             *(() if latency_s is None else [_wait(latency_s[chosen], self.max_latency_s)]),
         ]

@@ -17,8 +17,8 @@ class Rule:
     """A condition on the query; every part that is given must hold.
 
     min_chars, max_chars : length of the last user message.
-    keywords : any of these words stands in the routed text, whatever its case.
-    pattern : is found in the routed text (at most `ROUTING_CHARS` characters, so its time is bounded).
+    keywords : any of these words stands in the user's last turn, whatever its case.
+    pattern : is found in the user's last turn (at most `ROUTING_CHARS` characters of it, so its time is bounded).
     tags : each named tag has one of these values, such as {"tier": {"free"}, "task": {"chat", "search"}}.
     needs : capabilities the query needs, all of them.
     """
@@ -37,8 +37,8 @@ class Rule:
             self.needs <= query.needs
             and all(query.tags.get(tag) in values for tag, values in self.tags.items())
             and self._length_fits(query)
-            and (not self.keywords or not self.keywords.isdisjoint(_words(query.text)))
-            and (self.pattern is None or self.pattern.search(query.text) is not None)
+            and (not self.keywords or not self.keywords.isdisjoint(_words(query.last_turn)))
+            and (self.pattern is None or self.pattern.search(query.last_turn) is not None)
         )
 
     def _length_fits(self, query: Query) -> bool:

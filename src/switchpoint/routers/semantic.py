@@ -170,7 +170,7 @@ class Semantic:
 
     def settle(self, query: Query, attempts: Sequence[Attempt]) -> Step | None:
         """Return the step of the route that matches, as `next` does; None where none matches. Raises Refused."""
-        match = self.matcher(query.text)
+        match = self.matcher(query.last_turn)
         if match.name is None:
             return None
         if match.name not in self.strategies:

@@ -2,6 +2,9 @@
 
 UPSTREAMS: dict[str, str] = {
     "openai": "switchpoint.upstreams.openai_compatible:OpenAICompatible",
+    "anthropic": "switchpoint.upstreams.anthropic:Anthropic",
+    "gemini": "switchpoint.upstreams.gemini:Gemini",
+    "any_llm": "switchpoint.upstreams.any_llm:AnyLLM",
     "fake": "switchpoint.upstreams.fake:Fake",
     "replay": "switchpoint.upstreams.replay:Replay",
 }

@@ -20,7 +20,7 @@ from multidict import CIMultiDict
 
 from switchpoint.core.attempt import Failure, total
 from switchpoint.core.errors import ConfigError, UpstreamError
-from switchpoint.core.model import MILLION
+from switchpoint.core.model import MILLION, Usage
 from switchpoint.core.query import FloatArray, Query
 from switchpoint.upstreams.failures import Failures
 from switchpoint.upstreams.openai_compatible import _chat_url, _checked_key
@@ -31,6 +31,14 @@ class Embedded(NamedTuple):
     """Vectors, shape (n_texts, dim), float32, as the server gave them; and what they cost, None is unknown."""
 
     vectors: FloatArray
+    cost_usd: Decimal | None
+
+
+class Forwarded(NamedTuple):
+    """A caller's own answer: its fields as the server sent them, what was used, and what it cost; None is unknown."""
+
+    fields: dict[str, msgspec.Raw]
+    usage: Usage
     cost_usd: Decimal | None
 
 
@@ -51,6 +59,7 @@ class _Body(msgspec.Struct):
 
 
 _BODY = msgspec.json.Decoder(_Body)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Embeddings:
@@ -132,6 +141,26 @@ class Embeddings:
             costs.append(cost_usd)
         return Embedded(vectors, total(costs))
 
+    async def forward(self, fields: Mapping[str, msgspec.Raw]) -> Forwarded:
+        """Send a caller's request with our name of the model, every other field as it came; raises UpstreamError."""
+        model = msgspec.Raw(msgspec.json.encode(self.model))
+        data = await self._post(msgspec.json.encode({**fields, "model": model}))
+        try:
+            found = _FIELDS.decode(data)
+        except (ValueError, RecursionError):
+            raise self._failures.broken("answered with something that is not a JSON object.") from None
+        told = {name: msgspec.json.decode(found[name]) for name in ("error", "usage") if name in found}
+        if told.get("error") is not None:
+            raise self._failures.of_error(told["error"])
+        if "data" not in found:
+            raise self._failures.broken("answered without any data.")
+        usage = told.get("usage")
+        return Forwarded(found, Usage(input_tokens=self._tokens(usage), output_tokens=0), self._cost_usd(usage))
+
+    def expected_usd(self, input_tokens: int) -> float | None:
+        """Return what a request of so many tokens is expected to cost; None where the price is unknown."""
+        return None if self._usd_per_mtok is None else float(input_tokens * self._usd_per_mtok / MILLION)
+
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""
         if self._session is not None:
@@ -182,12 +211,16 @@ class Embeddings:
         return body
 
     def _cost_usd(self, raw: Any) -> Decimal | None:
+        tokens = self._tokens(raw)
+        return None if tokens is None or self._usd_per_mtok is None else tokens * self._usd_per_mtok / MILLION
+
+    @staticmethod
+    def _tokens(raw: Any) -> int | None:
         try:
             usage = msgspec.convert(raw, _Usage)
         except msgspec.ValidationError:
             return None
-        tokens = usage.prompt_tokens if usage.prompt_tokens is not None else usage.total_tokens
-        return None if tokens is None or self._usd_per_mtok is None else tokens * self._usd_per_mtok / MILLION
+        return usage.prompt_tokens if usage.prompt_tokens is not None else usage.total_tokens
 
     def _client(self) -> aiohttp.ClientSession:
         """Return the session, made at the first call; connections belong to the event loop they were made in."""

@@ -59,6 +59,7 @@ class _Body(msgspec.Struct):
 
 class _PromptDetails(msgspec.Struct):
     cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None  # OpenRouter's name, and that of our Anthropic upstream
 
 
 class _Usage(msgspec.Struct):
@@ -160,6 +161,7 @@ def _usage(raw: msgspec.Raw) -> Usage | None:
     return Usage(
         input_tokens=found.prompt_tokens,
         cached_input_tokens=cached,
+        cache_write_input_tokens=details.cache_write_tokens,
         output_tokens=found.completion_tokens,
         cost_usd=found.cost if stated else None,
     )

@@ -81,6 +81,7 @@ def summed(usages: Iterable[Usage | None]) -> Usage | None:
     return Usage(
         input_tokens=_sum(usage.input_tokens for usage in known),
         cached_input_tokens=_sum(usage.cached_input_tokens for usage in known),
+        cache_write_input_tokens=_sum(usage.cache_write_input_tokens for usage in known),
         output_tokens=_sum(usage.output_tokens for usage in known),
         cost_usd=total(usage.cost_usd for usage in known),
     )

@@ -95,8 +95,10 @@ def usage_body(usage: Usage | None) -> Json | None:
         "completion_tokens": usage.output_tokens,
         "total_tokens": sum(known) if len(known) == len(counts) else None,
     }
-    if usage.cached_input_tokens is not None:
-        body["prompt_tokens_details"] = {"cached_tokens": usage.cached_input_tokens}
+    cache = {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": usage.cache_write_input_tokens}
+    details = {name: count for name, count in cache.items() if count is not None}
+    if details:
+        body["prompt_tokens_details"] = details
     if usage.cost_usd is not None:
         body["cost"] = float(usage.cost_usd)
     return body
