@@ -138,3 +138,22 @@ def test_the_secrets_of_a_configuration_are_its_keys_and_headers(monkeypatch: py
     config = parse({"upstreams": {"vendor": vendor}, "models": {"mini": {"upstream": "vendor", "tier": "mid"}}})
 
     assert {"a-key", "a-header"} <= set(secrets_of(config))
+
+
+def test_the_keys_of_a_pool_and_the_secrets_of_the_gateway_itself_are_secrets_too(monkeypatch: pytest.MonkeyPatch):
+    told = {"KEY_A": "a-key", "KEY_B": "b-key", "SWITCHPOINT_ADMIN_KEY": "c-key", "TOKEN": "d-key", "SESSIONS": "e-key"}
+    urls = {"DATABASE_URL": "postgresql://user:f-key@db/x", "REDIS_URL": "rediss://:g-key@redis:6379/0"}
+    vendor = {"base_url": "https://api.openai.com/v1", "api_keys_env": ["KEY_A", "KEY_B"]}
+    for name, value in (told | urls).items():
+        monkeypatch.setenv(name, value)
+
+    config = parse(
+        {
+            "upstreams": {"vendor": vendor},
+            "models": {"mini": {"upstream": "vendor", "tier": "mid"}},
+            "management": {"token_env": "TOKEN"},
+            "sessions": {"secret_env": "SESSIONS"},
+        }
+    )
+
+    assert {f"{letter}-key" for letter in "abcdefg"} <= set(secrets_of(config))

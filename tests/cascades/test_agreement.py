@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchpoint.cascades.agreement import Agreement, odds
@@ -129,6 +129,7 @@ class TestBetaStopping:
     def test_the_odds_of_a_few_answers(self, votes: int, runner_up: int, expected: float) -> None:
         assert odds(votes, runner_up) == expected
 
+    @settings(deadline=None)  # the first example imports SciPy
     @given(votes=st.integers(0, 40), runner_up=st.integers(0, 40))
     def test_the_odds_are_those_of_the_beta_distribution(self, votes: int, runner_up: int) -> None:
         special = pytest.importorskip("scipy.special")

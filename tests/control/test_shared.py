@@ -29,7 +29,7 @@ TOKENS = Meter("tokens:key:k", Unit.TOKENS, 1000.0)
 REQUEST = {Unit.REQUESTS: 1.0, Unit.TOKENS: 10.0, Unit.USD: 0.0}
 
 
-OPEN: list[SharedLedger | SharedLimiter] = []
+OPEN: list[tuple[SharedLedger | SharedLimiter, Postgres | Redis]] = []
 
 
 @pytest.fixture(autouse=True)
@@ -37,19 +37,24 @@ async def closed() -> AsyncIterator[None]:
     """Close every connection that a test has opened, on its loop."""
     yield
     while OPEN:
-        await OPEN.pop().close()
+        shared, store = OPEN.pop()
+        await shared.flush()
+        await store.close()
 
 
 def limiter_of(server: RedisServer, local: LocalLimiter | None = None) -> SharedLimiter:
-    OPEN.append(SharedLimiter(Redis(server.url), local))
-    return OPEN[-1]  # type: ignore[return-value]
+    redis = Redis(server.url)
+    limiter = SharedLimiter(redis, local)
+    OPEN.append((limiter, redis))
+    return limiter
 
 
 def replica(server: PostgresServer, local: LocalLedger | None = None, **more: object) -> SharedLedger:
     postgres = Postgres(server.url, rest_s=0.05)
     SharedDatabase(postgres)
-    OPEN.append(SharedLedger(postgres, local or LocalLedger(), **more))  # type: ignore[arg-type]
-    return OPEN[-1]  # type: ignore[return-value]
+    ledger = SharedLedger(postgres, local or LocalLedger(), **more)  # type: ignore[arg-type]
+    OPEN.append((ledger, postgres))
+    return ledger
 
 
 def spent_usd(server: PostgresServer) -> dict[str, float]:

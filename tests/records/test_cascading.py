@@ -121,7 +121,7 @@ def test_a_database_from_before_verdicts_knows_its_waste(path: Path, make: Make)
         migrate(connection, [m001_records])
         for table, rows in {"records": [record_row(make(0))], "attempts": attempt_rows(make(0))}.items():
             for row in (as_of(connection, table, row) for row in rows):
-                connection.execute(insertion(table, row), row)
+                connection.execute(insertion(table, row), tuple(row.values()))
 
     assert summary_of(path).escalation.wasted_usd_per_1k == pytest.approx(0.11)
 

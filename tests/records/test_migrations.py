@@ -73,7 +73,7 @@ def test_a_database_of_the_first_version_is_upgraded_without_loss(
     for table, rows in {"records": [record_row(full)], "attempts": attempt_rows(full)}.items():
         for row in rows:
             then = as_of(connection, table, row)
-            connection.execute(insertion(table, then), then)
+            connection.execute(insertion(table, then), tuple(then.values()))
 
     with RecordLog(tmp_path / "log.sqlite") as log:
         log.add_feedback(Feedback(record_id="rec-0", at=datetime.now(UTC), metric="m", value=1.0, source="s"))

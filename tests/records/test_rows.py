@@ -28,7 +28,7 @@ def there_and_back(record: Record) -> Record:
     migrate(connection)
     for table, rows in {"records": [record_row(record)], "attempts": attempt_rows(record)}.items():
         for row in rows:
-            connection.execute(insertion(table, row), row)
+            connection.execute(insertion(table, row), tuple(row.values()))
     attempts = connection.execute("SELECT * FROM attempts ORDER BY number").fetchall()
     found = record_of(connection.execute("SELECT * FROM records").fetchone(), attempts)
     connection.close()

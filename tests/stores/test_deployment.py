@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from switchpoint.assembly.stores import REDIS_URL
 from switchpoint.config.management import ManagementSection
 from switchpoint.config.read import load
 from switchpoint.config.schema import Config
-from switchpoint.config.serving import GatewaySection, RecordsSection
+from switchpoint.config.serving import GatewaySection
+from switchpoint.config.stores import StoresSection
 from switchpoint.gateway.app import paths
-from switchpoint.gateway.serve import GRACE_S
 from switchpoint.records.spool import FINISH_S
 
 yaml = pytest.importorskip("yaml", reason="PyYAML, which comes with huggingface-hub, is not installed")
@@ -93,10 +92,9 @@ def test_probes_ask_for_paths_that_the_gateway_serves_to_everybody(container: An
     assert (asked["path"], "public") in {(path.path, path.permission.value) for path in paths(0)}
 
 
-def test_a_pod_has_time_to_drain_and_to_write_its_records_before_it_is_killed(pod: Any, container: Any):
-    lingers_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-
-    assert pod["terminationGracePeriodSeconds"] > lingers_s + GRACE_S + FINISH_S
+def test_a_pod_has_time_to_drain_and_to_write_its_records_before_it_is_killed(pod: Any, config: Config):
+    assert config.gateway.linger_s > 0
+    assert pod["terminationGracePeriodSeconds"] > config.gateway.linger_s + config.gateway.grace_s + FINISH_S
 
 
 def test_every_variable_that_the_configuration_names_is_in_the_secret():
@@ -104,7 +102,7 @@ def test_every_variable_that_the_configuration_names_is_in_the_secret():
     toml = manifest("configmap")["data"]["switchpoint.toml"]
 
     assert set(re.findall(r'_env = "(\w+)"', toml)) <= names
-    assert {RecordsSection().url_env, REDIS_URL} <= names
+    assert {StoresSection().database_url_env, StoresSection().redis_url_env} <= names
 
 
 def test_the_example_secret_holds_none():

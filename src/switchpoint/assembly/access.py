@@ -23,10 +23,9 @@ from switchpoint.core.errors import ConfigError, RequestError, UnknownRecord
 from switchpoint.core.principal import Permission, Principal
 from switchpoint.core.record import Feedback
 from switchpoint.records.reader import RecordReader
-from switchpoint.stores.postgres import Postgres
-from switchpoint.stores.redis import Redis
 
 if TYPE_CHECKING:
+    from switchpoint.assembly.stores import Stores
     from switchpoint.control.door import Door
     from switchpoint.core.catalog import Catalog
     from switchpoint.core.protocols import Gate
@@ -45,11 +44,11 @@ FEEDBACK_PER_MIN = 600.0
 class Access:
     """What outlives a reload: the database, what was spent, the buckets of the limits.
 
-    Nothing is opened before a gate is asked for that needs it. With DATABASE_URL and REDIS_URL in the environment it is
-    shared with every replica that has the same.
+    Nothing is opened before a gate is asked for that needs it. What the stores share is shared with every replica.
     """
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, stores: Stores, environment: Mapping[str, str] = os.environ) -> None:
+        self._stores = stores
         self._environment = environment
         self._database: Database | None = None
         self._ledger: Ledger | None = None
@@ -116,15 +115,15 @@ class Access:
     def database(self, section: AccessSection) -> Database:
         """Return where keys and budgets are kept."""
         if self._database is None:
-            url = self._environment.get("DATABASE_URL")
-            self._database = SharedDatabase(Postgres(url)) if url else SqliteFile(section.path)
+            shared = self._stores.postgres
+            self._database = SqliteFile(section.path) if shared is None else SharedDatabase(shared)
         return self._database
 
-    async def disconnect(self) -> None:
-        """Book what was spent where replicas share it, and close the connections; they are opened again if needed."""
+    async def flush(self) -> None:
+        """Book what was spent where replicas share it."""
         for shared in (self._ledger, self._limiter):
             if isinstance(shared, SharedLedger | SharedLimiter):
-                await shared.close()
+                await shared.flush()
 
     def close(self) -> None:
         """Write down what was spent."""
@@ -136,11 +135,11 @@ class Access:
             self._told(self._by_hand)  # not read again: a reload must not wait for a database
             return self._ledger
         database, local = self.database(section), LocalLedger()
-        redis_url = self._environment.get("REDIS_URL")
-        self._limiter = SharedLimiter(Redis(redis_url)) if redis_url else LocalLimiter()
+        redis = self._stores.redis
+        self._limiter = LocalLimiter() if redis is None else SharedLimiter(redis)
         self._local = local
         self._bookkeeper = Bookkeeper(BudgetStore(database), local, self._told)
-        self._bookkeeper.start()
+        self._bookkeeper.start(waits=isinstance(database, SharedDatabase))
         self._ledger = local
         if isinstance(database, SharedDatabase):
             refuse = section.when_unavailable == "refuse"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from switchpoint.assembly.preparations import _embeddings
+from switchpoint.assembly.preparations import embeddings_of
 from switchpoint.config.schema import Config
 from switchpoint.core.attempt import Attempt
 from switchpoint.core.decision import Step
@@ -22,7 +22,7 @@ TIME_BOX_S = 60.0
 def passing_on(config: Config) -> dict[str, Embeddings]:
     """Return the endpoints by name, with the connection settings that the router's own vectors have."""
     return {
-        name: _embeddings(name, section.model_copy(update={"time_box_s": max(section.time_box_s, TIME_BOX_S)}))
+        name: embeddings_of(name, section.model_copy(update={"time_box_s": max(section.time_box_s, TIME_BOX_S)}))
         for name, section in config.embeddings.items()
     }
 

@@ -59,12 +59,16 @@ class Observability:
 
 
 def secrets_of(config: Config) -> Iterator[str]:
-    """Yield the secrets that a configuration knows of: keys of upstreams, and what its headers hold."""
+    """Yield the secrets that a configuration knows of: keys of upstreams, what its headers hold, its own secrets."""
+    own = (config.access.admin_key_env, config.management.token_env, config.sessions.secret_env)
+    names = [name for name in own if name is not None]
     for section in (*config.upstreams.values(), *config.embeddings.values()):
         name = getattr(section, "api_key_env", None)
-        if isinstance(name, str):
-            yield os.environ.get(name, "")
+        names += [*getattr(section, "api_keys_env", ()), *([] if name is None else [name])]
         yield from getattr(section, "headers", {}).values()
+    for variable in (config.stores.database_url_env, config.stores.redis_url_env):
+        yield urlsplit(os.environ.get(variable, "")).password or ""
+    yield from (os.environ.get(name, "") for name in names)
 
 
 def _metrics(callees: dict[str, Callee]) -> Metrics:

@@ -21,7 +21,7 @@ class Preparations:
     """
 
     def __init__(self, config: Config, catalog: Catalog, upstreams: Mapping[str, Upstream]) -> None:
-        self._embeddings = {name: _embeddings(name, section) for name, section in config.embeddings.items()}
+        self._embeddings = {name: embeddings_of(name, section) for name, section in config.embeddings.items()}
         own: dict[str, Preparation] = {}
         for name, section in config.routers.items():
             if (made := self._own(section, catalog, upstreams)) is not None:
@@ -44,7 +44,8 @@ class Preparations:
         return None
 
 
-def _embeddings(name: str, section: EmbeddingsSection) -> Embeddings:
+def embeddings_of(name: str, section: EmbeddingsSection) -> Embeddings:
+    """Return the client of an embeddings endpoint."""
     key = os.environ[section.api_key_env] if section.api_key_env else None
     settings = section.model_dump(exclude={"api_key_env", "model"})
     return Embeddings(name, model=section.model or name, api_key=key, **settings)

@@ -25,6 +25,8 @@ _logger = logging.getLogger(__name__)
 NEEDS_RESTART = (
     "gateway.host",
     "gateway.port",
+    "gateway.linger_s",
+    "gateway.grace_s",
     "management.enabled",
     "management.host",
     "management.port",
@@ -34,9 +36,11 @@ NEEDS_RESTART = (
     "management.watch_s",
     "records.enabled",
     "records.path",
-    "records.url_env",
+    "stores.database_url_env",
+    "stores.redis_url_env",
     "access.path",
     "access.admin_key_env",
+    "access.when_unavailable",
     "cache.max_mb",
 )
 """Keys that are read once: what they describe outlives a reload. A reload that changes one is refused."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from switchpoint.config.schema import Config
 from switchpoint.config.serving import RecordsSection
+from switchpoint.config.stores import StoresSection
 from switchpoint.core.protocols import KeyValue
 from switchpoint.records.database import BUSY_TIMEOUT_S, Database, SqliteFile
 from switchpoint.records.log import RecordLog
@@ -16,48 +17,49 @@ from switchpoint.stores.memory import Memory
 from switchpoint.stores.postgres import Postgres
 from switchpoint.stores.redis import Redis
 
-REDIS_URL = "REDIS_URL"
-"""The variable that holds Redis's URL."""
+MEMORY_BYTES = 64 << 20
 
 
-def postgres(config: Config, environment: Mapping[str, str] = os.environ) -> Postgres | None:
-    """Return the PostgreSQL that records share, None where there is none; raises ConfigError for a URL that is none."""
-    url = environment.get(config.records.url_env)
-    return Postgres(url) if url else None
+class Stores:
+    """The stores of a process: one PostgreSQL and one Redis for all that uses them. They outlive a reload.
 
-
-def key_value(max_bytes: int = 64 << 20, environment: Mapping[str, str] = os.environ) -> KeyValue:
-    """Return a place for sessions, cached answers or health: Redis, or up to so much of this process's memory.
-
+    postgres, redis : None where the environment names none. Nothing is connected before it is used.
     Raises ConfigError for a URL that is none.
     """
-    url = environment.get(REDIS_URL)
-    return Redis(url) if url else Memory(max_bytes)
+
+    def __init__(self, section: StoresSection, environment: Mapping[str, str] = os.environ) -> None:
+        database_url, redis_url = (environment.get(name) for name in (section.database_url_env, section.redis_url_env))
+        self.postgres = Postgres(database_url) if database_url else None
+        self.redis = Redis(redis_url) if redis_url else None
+
+    def key_value(self, max_bytes: int = MEMORY_BYTES) -> KeyValue:
+        """Return a place for sessions, cached answers or health: Redis, or up to so much of this process's memory."""
+        return Memory(max_bytes) if self.redis is None else self.redis
+
+    def record_database(self, section: RecordsSection) -> Database:
+        """Return where records are kept."""
+        if self.postgres is None:
+            return SqliteFile(section.path, BUSY_TIMEOUT_S)
+        return PostgresDatabase(self.postgres)
+
+    def record_log(self, section: RecordsSection) -> RecordLog | None:
+        """Return the record log, None where records are not kept; what PostgreSQL cannot take waits in a file."""
+        if not section.enabled:
+            return None
+        return RecordLog(self.record_database(section), spool=None if self.postgres is None else spool_path(section))
+
+    async def disconnect(self) -> None:
+        """Close the connections of the running loop; the stores can be used again."""
+        for store in (self.postgres, self.redis):
+            if store is not None:
+                await store.close()
 
 
-async def disconnect(*stores: KeyValue) -> None:
-    """Close the connections of the running loop; the stores can be used again."""
-    for store in stores:
-        if isinstance(store, Redis):
-            await store.close()
-
-
-def record_log(config: Config, environment: Mapping[str, str] = os.environ) -> RecordLog | None:
-    """Return the record log, None where records are not kept; what PostgreSQL cannot take waits in a file beside it."""
-    if not config.records.enabled:
-        return None
-    shared = postgres(config, environment)
-    if shared is None:
-        return RecordLog(config.records.path)
-    return RecordLog(PostgresDatabase(shared), spool=spool_path(config.records))
+def record_database(config: Config) -> Database:
+    """Return where a configuration's records are kept, to read them; raises ConfigError for a URL that is none."""
+    return Stores(config.stores).record_database(config.records)
 
 
 def spool_path(section: RecordsSection) -> Path:
     """Return the file for the records that PostgreSQL cannot take: beside where they would be without it."""
     return section.path.with_suffix(".spool")
-
-
-def record_database(config: Config, environment: Mapping[str, str] = os.environ) -> Database:
-    """Return where records are kept, to read them; raises ConfigError for a URL that is none."""
-    shared = postgres(config, environment)
-    return SqliteFile(config.records.path, BUSY_TIMEOUT_S) if shared is None else PostgresDatabase(shared)

@@ -16,7 +16,7 @@ from switchpoint.assembly.parts import catalog_of, upstreams_of
 from switchpoint.assembly.preparations import Preparations
 from switchpoint.assembly.resilience import Resilience
 from switchpoint.assembly.sessions import conversing, remembered, sessions_of
-from switchpoint.assembly.stores import disconnect, key_value, record_log
+from switchpoint.assembly.stores import Stores
 from switchpoint.assembly.strategies import Strategies
 from switchpoint.assembly.verifiers import Verifiers
 from switchpoint.config.read import load, parse
@@ -61,11 +61,13 @@ class Switchpoint:
             config, self.catalog, None if after is None else after.observability
         )
         self.metrics = self.observability.metrics
-        self.log: RecordLog | None = record_log(config) if after is None else after.log
-        self.access: Access = Access() if after is None else after.access
+        self.stores: Stores = Stores(config.stores) if after is None else after.stores
+        self.log: RecordLog | None = self.stores.record_log(config.records) if after is None else after.log
+        self.access: Access = Access(self.stores) if after is None else after.access
         self.metrics.watch_budgets(self.access.left_usd)
-        self.answers: KeyValue = key_value(int(config.cache.max_mb * 1_000_000)) if after is None else after.answers
-        self.conversations: KeyValue = key_value() if after is None else after.conversations
+        max_cached_bytes = int(config.cache.max_mb * 1_000_000)
+        self.answers: KeyValue = self.stores.key_value(max_cached_bytes) if after is None else after.answers
+        self.conversations: KeyValue = self.stores.key_value() if after is None else after.conversations
         self.sessions: Sessions | None = sessions_of(
             config.sessions, self.conversations, None if after is None else after.sessions
         )
@@ -163,8 +165,8 @@ class Switchpoint:
     async def disconnect(self) -> None:
         """Release every connection; they are opened again if needed."""
         await self.retire()
-        await self.access.disconnect()
-        await disconnect(self.answers, self.conversations)
+        await self.access.flush()
+        await self.stores.disconnect()
 
     async def retire(self) -> None:
         """Release the connections that are its own; what a successor takes over stays open."""

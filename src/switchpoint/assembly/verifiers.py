@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from switchpoint.assembly.cascades import scorers
-from switchpoint.assembly.preparations import _embeddings
+from switchpoint.assembly.preparations import embeddings_of
 from switchpoint.config.cascades import TrainedCascadeSection
 from switchpoint.config.schema import Config
 from switchpoint.config.verifiers import (
@@ -93,7 +93,7 @@ class Verifiers:
 
     def _reader(self, section: RewardVerifier) -> Reader:
         if section.embeddings is not None:
-            made = _embeddings(section.embeddings, self._config.embeddings[section.embeddings])
+            made = embeddings_of(section.embeddings, self._config.embeddings[section.embeddings])
             self._embeddings.append(made)
             return by_vector(made.embed)
         assert section.model is not None  # checked with the references

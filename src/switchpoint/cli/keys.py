@@ -161,9 +161,10 @@ def _budget_rows(store: BudgetStore, budgets: list[Budget]) -> list[tuple[object
 
 def _database(config: Path | None) -> Database:
     from switchpoint.assembly.access import Access
+    from switchpoint.assembly.stores import Stores
 
     settings, _ = configuration(config)
-    return Access().database(settings.access)
+    return Access(Stores(settings.stores)).database(settings.access)
 
 
 def _one_of(kind: type[Kind], text: str, what: str) -> Kind:

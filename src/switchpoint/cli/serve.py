@@ -68,6 +68,8 @@ def command(
             host=gateway.host if host is None else host,
             port=gateway.port if port is None else port,
             ready=ready,
+            linger_s=gateway.linger_s,
+            grace_s=gateway.grace_s,
         )
 
 

@@ -14,6 +14,7 @@ from switchpoint.config.routers import Router
 from switchpoint.config.section import Section
 from switchpoint.config.serving import EngineSection, GatewaySection, RecordsSection
 from switchpoint.config.sessions import SessionsSection
+from switchpoint.config.stores import StoresSection
 from switchpoint.config.upstreams import EmbeddingsSection, ModelSection, Upstream
 from switchpoint.config.verifiers import VerifierSection
 
@@ -30,6 +31,7 @@ class Config(Section):
     engine: EngineSection = EngineSection()
     health: HealthSection = HealthSection()
     records: RecordsSection = RecordsSection()
+    stores: StoresSection = StoresSection()
     gateway: GatewaySection = GatewaySection()
     access: AccessSection = AccessSection()
     sessions: SessionsSection = SessionsSection()

@@ -29,7 +29,6 @@ class RecordsSection(Section):
 
     enabled: bool = True
     path: Path = Path("switchpoint-data/records.sqlite")
-    url_env: str = "DATABASE_URL"
     store_prompts: bool = False
 
 
@@ -44,3 +43,5 @@ class GatewaySection(Section):
     max_concurrent: PositiveInt | None = None
     max_queue: Annotated[int, Field(ge=0)] = 100
     queue_timeout_s: NonNegativeFloat = 10.0
+    linger_s: NonNegativeFloat = 0.0
+    grace_s: NonNegativeFloat = 30.0

@@ -34,9 +34,16 @@ class Bookkeeper:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="switchpoint-ledger", daemon=True)
 
-    def start(self) -> None:
-        """Read what was spent before, then write in a thread until closed. Raises StoreUnavailable."""
-        self.write()
+    def start(self, *, waits: bool = False) -> None:
+        """Read what was spent before, then write in a thread until closed.
+
+        waits : whether a database that does not answer is read later, until when nothing is known; else it raises
+        StoreUnavailable.
+        """
+        if waits:
+            self._try()
+        else:
+            self.write()
         self._thread.start()
 
     def write(self) -> None:

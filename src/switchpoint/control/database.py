@@ -101,19 +101,19 @@ class SqliteFile:
 
 
 class SharedDatabase:
-    """The PostgreSQL of all replicas; its tables are made where they are missing.
-
-    Raises StoreUnavailable when it does not answer.
-    """
+    """The PostgreSQL of all replicas; its tables are made with the first transaction, where they are missing."""
 
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
-        postgres.migrate("control", [";\n".join(SCHEMA)])
+        self._made = False
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
         """Run a transaction; see `Database`."""
-        with self.postgres.connect() as connection, connection.transaction():
+        if not self._made:
+            self.postgres.migrate("control", [";\n".join(SCHEMA)])
+            self._made = True
+        with self.postgres.connected() as connection, connection.transaction():
 
             def execute(statement: str, values: Sequence[object] = ()) -> list[Row]:
                 cursor = connection.execute(statement.replace("?", "%s").encode(), values)

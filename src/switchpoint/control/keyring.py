@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from switchpoint.control.keys import Key, digest, well_formed
-from switchpoint.core.errors import Unauthenticated
+from switchpoint.core.errors import StoreUnavailable, Unauthenticated
 from switchpoint.core.principal import Principal
 
 EAGER_S = 1.0
@@ -55,20 +55,32 @@ class Keyring:
     ) -> None:
         self._read, self._refresh_s, self._clock, self._now = read, refresh_s, clock, now
         self._fixed = _by_digest(fixed)
-        self._stored: Mapping[str, _Known] = {} if after is None else after._stored
+        self._stored: Mapping[str, _Known] | None = None if after is None else after._stored  # None: never read
         self._read_at = -math.inf
         self._reading: asyncio.Task[None] | None = None
 
     async def principal(self, secret: str) -> Principal:
-        """Return whoever has this key; raises Unauthenticated, whose message does not say what is wrong with it."""
+        """Return whoever has this key.
+
+        Raises Unauthenticated, whose message does not say what is wrong with the key; StoreUnavailable where the store
+        has not answered even once, so that nobody can know.
+        """
         mark = digest(secret)
-        if self._read is not None and mark not in self._fixed and well_formed(secret):
-            await self._refresh(self._refresh_s if mark in self._stored else EAGER_S)
-        # The table is entered by the hash of what was sent: how long that takes tells nothing of any key that is in it.
-        known = self._fixed.get(mark) or self._stored.get(mark)
+        # Both tables are entered by the hash of what was sent: how long that takes tells nothing of any key in them.
+        known = self._fixed.get(mark) or await self._find(secret, mark)
         if known is None or not hmac.compare_digest(known.digest, mark) or known.expires_s <= self._now():
             raise Unauthenticated(UNKNOWN)
         return known.principal
+
+    async def _find(self, secret: str, mark: str) -> _Known | None:
+        """Return what the store knows of a key; one that was not made here cannot be in it."""
+        if self._read is None or not well_formed(secret):
+            return None
+        known = None if self._stored is None else self._stored.get(mark)
+        await self._refresh(EAGER_S if known is None else self._refresh_s)
+        if self._stored is None:
+            raise StoreUnavailable("Keys cannot be read yet. Try again.")
+        return self._stored.get(mark)
 
     async def _refresh(self, max_age_s: float) -> None:
         """Read the store again unless that was done lately; halfway to that it is done without waiting for it."""

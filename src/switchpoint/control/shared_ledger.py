@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -16,6 +18,8 @@ from switchpoint.control.ledger import TOLERANCE_USD, Hold, LocalLedger, Pages, 
 from switchpoint.core.errors import BudgetSpent, StoreUnavailable
 from switchpoint.stores.postgres import Postgres
 
+_logger = logging.getLogger(__name__)
+
 AsyncConnection = Any
 """Of psycopg, which is known in the room of stores alone."""
 
@@ -24,6 +28,9 @@ HELD_S = 900.0
 
 EXPIRE_EVERY_S = 10.0
 RETRY_S = 0.2
+FLUSH_S = 5.0
+"""How long a process that stops waits for PostgreSQL to take what has ended."""
+
 BATCH = 200
 """Requests that are settled or reserved in one transaction: of one process there is never more than one at a time."""
 
@@ -115,15 +122,12 @@ class SharedLedger:
         self._ended.append((hold.id, cost_usd))
         self._wake()
 
-    async def flush(self) -> None:
-        """Return once all that has ended is written."""
-        while self._working is not None:
-            await asyncio.shield(self._working)
-
-    async def close(self) -> None:
-        """Write what has ended, and close the connections of the running loop; the ledger can be used again."""
-        await self.flush()
-        await self._postgres.close()
+    async def flush(self, patience_s: float = FLUSH_S) -> None:
+        """Return once all that has ended is written, or after the patience; what is not expires as of a dead replica."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while self._working is not None:
+                    await asyncio.shield(self._working)
 
     def _wake(self) -> None:
         if self._working is None:
@@ -145,7 +149,7 @@ class SharedLedger:
         except Exception as error:
             for each in asked:
                 if not each.answer.done():
-                    each.answer.set_exception(error)
+                    each.answer.set_exception(_unavailable(error))
             if not self._asked:
                 await asyncio.sleep(RETRY_S)
             return
@@ -194,6 +198,14 @@ class SharedLedger:
             await connection.execute(RESERVE, (now_s + self._held_s, *map(list, zip(*rows, strict=True))))
         self._local.learn([Spending(*place, usd) for place, usd in used.items()])
         return said
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    """Return what to say of a transaction that failed: whatever the reason, no budget can be kept with PostgreSQL now."""
+    if isinstance(error, StoreUnavailable):
+        return error
+    _logger.error("Budgets cannot be kept in PostgreSQL (%s).", type(error).__name__)
+    return StoreUnavailable(f"PostgreSQL cannot keep budgets now ({type(error).__name__}).")
 
 
 def granted(asked: Asked, labels: Mapping[Per, str], used: Mapping[Place, float]) -> float:

@@ -74,11 +74,6 @@ class SharedLimiter:
         """Return once all that was given back is there."""
         await asyncio.gather(*self._giving)
 
-    async def close(self) -> None:
-        """Give back what is due, and close the connections of the running loop; the limiter can be used again."""
-        await self.flush()
-        await self._redis.close()
-
     async def _give_back(self, meters: Sequence[Meter], amounts: Amounts) -> None:
         try:
             taken = [-amounts.get(meter.unit, 0.0) for meter in meters]

@@ -9,6 +9,7 @@
     │   ├── UnknownRecord        no record has this id
     │   ├── NoEligibleModel      every model is excluded; says why for each
     │   ├── RequestTooLarge      the body is over the limit
+    │   ├── UnsupportedMedia     the body is encoded in a way that is not read
     │   ├── Refused              a route of the configuration refuses such queries
     │   ├── Unauthenticated      no key, or an unknown one
     │   ├── Forbidden            the key may not do this
@@ -102,6 +103,12 @@ class RequestTooLarge(RequestError):
     """The body of a request is larger than the gateway accepts."""
 
     code = "request_too_large"
+
+
+class UnsupportedMedia(RequestError):
+    """The body of a request is encoded in a way that the gateway does not read."""
+
+    code = "unsupported_media_type"
 
 
 class Refused(RequestError):
@@ -239,6 +246,7 @@ SURFACE: dict[type[SwitchpointError], Surface] = {
     UnknownRecord: Surface(404, "invalid_request_error", 1),
     NoEligibleModel: Surface(400, "invalid_request_error", 1),
     RequestTooLarge: Surface(413, "invalid_request_error", 2),
+    UnsupportedMedia: Surface(415, "invalid_request_error", 2),
     Refused: Surface(403, "invalid_request_error", 1),
     Unauthenticated: Surface(401, "authentication_error", 2),
     Forbidden: Surface(403, "permission_error", 2),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from switchpoint.core.attempt import Chunk, Failure
+from switchpoint.core.attempt import Failure
 from switchpoint.core.decision import Call
 from switchpoint.core.errors import BadAnswer, RequestError, UpstreamError
 from switchpoint.core.model import Model
+from switchpoint.core.protocols import Upstream
 from switchpoint.core.query import Query
 from switchpoint.engine.draft import Draft
 
@@ -20,21 +20,39 @@ if TYPE_CHECKING:
 CANCELLED = Failure(kind="Cancelled", message="the caller went away")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenCall:
     """A call under way: the number that its attempt has or will have, its draft, and the rest of its answer."""
 
-    number: int
-    model: Model
-    draft: Draft
-    rest: AsyncGenerator[Chunk, None]
+    __slots__ = ("_query", "_rest", "_upstream", "draft", "model", "number")
+
+    def __init__(
+        self, number: int, model: Model, draft: Draft, upstream: Upstream, query: Query, *, stream: bool
+    ) -> None:
+        self.number, self.model, self.draft = number, model, draft
+        self._upstream, self._query = upstream, query
+        self._rest = upstream.stream(model, query) if stream else None
+
+    async def read(self) -> bool:
+        """Read a piece of the answer into the draft; return whether there may be more."""
+        if self._rest is None:
+            self.draft.whole(await self._upstream.complete(self.model, self._query))
+            return False
+        chunk = await anext(self._rest, None)
+        if chunk is not None:
+            self.draft.add(chunk)
+        return chunk is not None
+
+    async def close(self) -> None:
+        """End the call."""
+        if self._rest is not None:
+            await self._rest.aclose()
 
 
 def begin(engine: Engine, call: Call, query: Query, number: int, *, stream: bool) -> OpenCall:
-    """Return the call of a query as it is sent; nothing happens until its rest is read."""
+    """Return the call of a query as it is sent; nothing happens until it is read."""
     model = engine.catalog[call.decision.model]
     draft = Draft(call, model, engine.clock, whole_only=_needs_whole(query), max_held_bytes=engine.max_held_bytes)
-    return OpenCall(number=number, model=model, draft=draft, rest=_rest(engine, model, query, draft, stream=stream))
+    return OpenCall(number, model, draft, engine.upstreams[model.upstream], query, stream=stream)
 
 
 def sent(query: Query, call: Call) -> Query:
@@ -55,19 +73,6 @@ def failure_of(model: Model, error: Exception) -> Failure:
     if isinstance(error, RequestError):
         return Failure(kind=RequestError.__name__, message=str(error))
     return Failure.of(BadAnswer(f"{model.upstream}: {type(error).__name__}: {error}"))
-
-
-async def _rest(
-    engine: Engine, model: Model, query: Query, draft: Draft, *, stream: bool
-) -> AsyncGenerator[Chunk, None]:
-    """Yield the chunks of a streamed answer; one in one piece goes into the draft as it is."""
-    upstream = engine.upstreams[model.upstream]
-    if not stream:
-        draft.whole(await upstream.complete(model, query))
-        return
-    async with aclosing(upstream.stream(model, query)) as chunks:
-        async for chunk in chunks:
-            yield chunk
 
 
 def _needs_whole(query: Query) -> bool:

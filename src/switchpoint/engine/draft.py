@@ -43,24 +43,27 @@ class Draft:
         """Take an answer that came in one piece."""
         self._answer = answer
 
-    def add(self, chunk: Chunk) -> list[Chunk]:
-        """Take a chunk; return those that are now committed to the caller.
-
-        Raises BadAnswer where an answer that must be held whole is longer than may be held.
-        """
+    def add(self, chunk: Chunk) -> None:
+        """Take a chunk; raises BadAnswer where an answer that must be held whole is longer than may be held."""
         self._chunks.append(chunk)
         if chunk.speaks and self._first_token is None:
             self._first_token = self._clock()
         if self._first_token is not None and (self.committed or self.hold is Hold.NOTHING):
-            return self.commit()
-        self._hold_back(chunk)
-        return []
+            self.committed = True
+        else:
+            self._hold_back(chunk)
+
+    def ready(self) -> list[Chunk]:
+        """Return the chunks that are committed to the caller and that he has not got yet."""
+        if not self.committed:
+            return []
+        ready, self._seen = self._chunks[self._seen :], len(self._chunks)
+        return ready
 
     def commit(self) -> list[Chunk]:
         """Give what is held to the caller: from now on the answer streams straight through."""
         self.committed = True
-        ready, self._seen = self._chunks[self._seen :], len(self._chunks)
-        return ready
+        return self.ready()
 
     @property
     def at_prefix(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
@@ -86,58 +86,54 @@ class Run:
         UpstreamError of an answer that broke after its first committed token. However it ends, its record is made and
         given to the sink.
         """
-        outcome = "failed"
+        outcome, ended = "failed", None
         try:
-            async with aclosing(self._loop()) as loop:
-                async for chunk in loop:
-                    if self._ttft_s is None:
-                        self._ttft_s = self.engine.clock() - self._start
+            await self._prepare()
+            while self._accepted is None:
+                for chunk in await self._turn():
                     yield chunk
+                while (pieces := await self._more()) is not None:  # one generator: each costs every chunk its share
+                    for chunk in pieces:
+                        yield chunk
             outcome = "answered"
         except (asyncio.CancelledError, GeneratorExit):
-            outcome = "cancelled"
+            outcome, ended = "cancelled", CANCELLED
             raise
         except Refused:
             outcome = "refused"
             raise
         finally:
-            self._finish(outcome)
-
-    async def _loop(self) -> AsyncGenerator[Chunk, None]:
-        await self._prepare()
-        try:
-            while self._accepted is None:
-                match self._next():
-                    case Verify(attempt=number, verifier=verifier):
-                        await self._verify(number, verifier)
-                        continue  # nothing to read: what is open waits for the strategy
-                    case GiveUp(reason=reason):
-                        raise NoAnswer(reason, self.attempts)
-                    case Accept(attempt=number, reason=reason):
-                        for chunk in await self._accept(number, reason):
-                            yield chunk
-                    case Call() as call:
-                        await self._begin(call)
-                async with aclosing(self._read()) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
-        except (asyncio.CancelledError, GeneratorExit):
-            await self._end(CANCELLED)
-            raise
-        finally:
-            await self._end(None)
+            try:
+                await self._end(ended)
+            finally:
+                self._finish(outcome)
 
     async def _prepare(self) -> None:
         """Fetch what the strategy decides on, within the deadline; until it is there its cost is unknown."""
         if not self.engine.preparations_of(self.strategy):
             return
         before, query = self.engine.clock(), self.query
-        self.query = replace(query, preparation_usd=None)
         within_s = None if query.deadline_s is None else self._left_s()
         try:
             self.query = await self.engine.prepare(self.strategy, query, within_s=within_s)
+        except BaseException:
+            self.query = replace(query, preparation_usd=None)
+            raise
         finally:
             self._preparation_s = self.engine.clock() - before
+
+    async def _turn(self) -> Sequence[Chunk]:
+        """Ask the strategy and do what it says; return what that commits to the caller."""
+        match self._next():
+            case Call() as call:
+                await self._begin(call)
+            case Accept(attempt=number, reason=reason):
+                return self._committed(await self._accept(number, reason))
+            case Verify(attempt=number, verifier=verifier):
+                await self._verify(number, verifier)
+            case GiveUp(reason=reason):
+                raise NoAnswer(reason, self.attempts)
+        return ()
 
     def _next(self) -> Step:
         """Ask the strategy, within the limits of the query: of time, of money and of calls."""
@@ -216,25 +212,29 @@ class Run:
         self.decision = call.decision
         self._open = begin(self.engine, call, sent(self.query, call), len(self.attempts), stream=self.stream)
 
-    async def _read(self) -> AsyncGenerator[Chunk, None]:
-        """Read on in the open call to its end, or to the end of a held beginning; yield what is committed."""
-        if self._open is None:
-            return
-        draft, rest = self._open.draft, self._open.rest
+    async def _more(self) -> Sequence[Chunk] | None:
+        """Read on in the open call; return what is committed by that, None at its end or that of a held beginning."""
+        call = self._open
+        if call is None or call.draft.at_prefix:
+            return None
         try:
-            while not draft.at_prefix:
-                chunk = await self._in_time(_next_of(rest))
-                if chunk is None:
-                    draft.check()
-                    await self._end(None)
-                    return
-                for piece in draft.add(chunk):
-                    yield piece
-            self._note(self._open, None, partial=True)
+            if await self._in_time(call.read()):
+                if not call.draft.at_prefix:
+                    return self._committed(call.draft.ready())
+                self._note(call, None, partial=True)
+            else:
+                call.draft.check()
+                await self._end(None)
         except Exception as error:
-            await self._end(failure_of(self._open.model, error))
-            if draft.committed:
+            await self._end(failure_of(call.model, error))
+            if call.draft.committed:
                 raise
+        return None
+
+    def _committed(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        if chunks and self._ttft_s is None:
+            self._ttft_s = self.engine.clock() - self._start
+        return chunks
 
     async def _end(self, failure: Failure | None) -> None:
         """Close the open call, if there is one, and note its attempt: a held beginning that was not accepted stays."""
@@ -243,7 +243,7 @@ class Run:
         ended, self._open = self._open, None
         try:
             with suppress(Exception):  # what goes wrong in hanging up costs nobody an answer
-                await ended.rest.aclose()
+                await ended.close()
         finally:
             self._note(ended, failure, partial=failure is None and ended.draft.at_prefix)
             self._held[ended.number] = ended.draft.held()
@@ -345,6 +345,3 @@ class Run:
         baseline = self.engine.catalog[self.engine.baseline_model]
         return baseline_cost_usd(baseline, self.attempts, self.attempts[self._accepted])
 
-
-async def _next_of(stream: AsyncGenerator[Chunk, None]) -> Chunk | None:
-    return await anext(stream, None)

@@ -32,6 +32,7 @@ class EventStream:
         self.begun = False
         self._send, self._heartbeat_s = send, heartbeat_s
         self._waiting, self._early = waiting, early
+        self._sending = False
         self._turn = asyncio.Lock()  # one message at a time: events and heartbeats come from two tasks
         self._clock = asyncio.get_running_loop().time
         self._last = self._clock()
@@ -58,9 +59,15 @@ class EventStream:
 
     async def event(self, data: bytes) -> None:
         """Send an event of a response that was begun."""
-        async with self._turn:
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
-            self._last = self._clock()
+        message = {"type": "http.response.body", "body": data, "more_body": True}
+        if self._beating is None:  # there is nobody to take turns with
+            self._sending = True
+            await self._send(message)
+            self._sending = False
+        else:
+            async with self._turn:
+                await self._send(message)
+        self._last = self._clock()
 
     async def end(self, data: bytes) -> None:
         """Send the last of the response; to be called after leaving it."""
@@ -79,7 +86,7 @@ class EventStream:
             wait_s = self._last + self._heartbeat_s - self._clock()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            elif self._turn.locked():  # an event is on its way to a caller who reads slowly
+            elif self._sending or self._turn.locked():  # an event is on its way to a caller who reads slowly
                 self._last = self._clock()
             else:
                 async with self._turn:

@@ -9,6 +9,7 @@ from switchpoint.core.principal import Permission, Principal
 from switchpoint.dialects.chat import Chat
 from switchpoint.dialects.dialect import Dialect
 from switchpoint.gateway.answering import refuse
+from switchpoint.gateway.limits import check_encoding
 from switchpoint.gateway.service import Current, Service
 
 SCOPE_KEY = "switchpoint"
@@ -33,6 +34,7 @@ class Guard:
             if self.permission is not Permission.PUBLIC:
                 principal = await service.gate.identify(scope["headers"])
                 check(principal, self.permission)
+            check_encoding(scope["headers"])
         except Exception as error:
             await refuse(send, error, self._dialect)
             return

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from switchpoint.gateway.serve import _address, _listening
+from switchpoint.gateway.serve import address_of, listening_on
 
 GRACE_S = 1
 """How long a page in progress may take to end: the main listener is drained before, for much longer."""
@@ -27,8 +27,8 @@ class _Quiet(uvicorn.Server):
 @contextmanager
 def opened(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
     """Listen on an address, and give its socket and its URL; raises ConfigError where that cannot be."""
-    with _listening(host, port) as listener:
-        yield listener, _address(listener)
+    with listening_on(host, port) as listener:
+        yield listener, address_of(listener)
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ def serve(
     Raises ConfigError when the address cannot be listened on. To be called from the main thread.
     """
     try:
-        with _listening(host, port) as listener:
+        with listening_on(host, port) as listener:
             server = DrainingServer(_config(app, math.ceil(grace_s)), linger_s)
             # The server raises the signal that ended it once more when all is done: by then there is nothing to stop.
             previous = signal.signal(signal.SIGTERM, _ignore), signal.signal(signal.SIGINT, _ignore)
@@ -50,7 +50,7 @@ def serve(
                 gc.collect()
                 gc.freeze()  # what was loaded to serve is never garbage: later collections need not look at it
                 if ready is not None:
-                    ready(_address(listener))
+                    ready(address_of(listener))
                 server.run(sockets=[listener])
             finally:
                 signal.signal(signal.SIGTERM, previous[0])
@@ -63,12 +63,12 @@ def serve(
 @contextmanager
 def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve in a thread while the block runs; gives the address. For tests, notebooks and demonstrations."""
-    with _listening(host, port) as listener:
+    with listening_on(host, port) as listener:
         server = uvicorn.Server(_config(app, grace_s=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="switchpoint-gateway")
         thread.start()
         try:
-            yield _address(listener)
+            yield address_of(listener)
         finally:
             server.should_exit = True
             thread.join()
@@ -91,7 +91,8 @@ def _config(app: ASGIApp, grace_s: int) -> uvicorn.Config:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening_on(host: str, port: int) -> Iterator[socket.socket]:
+    """Listen on an address while the block runs; raises ConfigError where that cannot be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
@@ -103,7 +104,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def _address(listener: socket.socket) -> str:
+def address_of(listener: socket.socket) -> str:
+    """Return the URL of what is served on a socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

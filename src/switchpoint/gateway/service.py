@@ -15,6 +15,7 @@ from switchpoint.core.protocols import Admission, Gate, Strategy
 from switchpoint.core.query import Query
 from switchpoint.core.record import Feedback, Record
 from switchpoint.engine.engine import Engine
+from switchpoint.gateway.limits import LIMITS, InputLimits
 
 MAX_BODY_BYTES = 10_000_000
 HEARTBEAT_S = 10.0
@@ -85,7 +86,7 @@ class Service:
     check_feedback : raises what keeps a principal from saying this of a record; may block.
     metrics : the body of GET /metrics, in Prometheus' text format.
     embeddings : by name, whom POST /v1/embeddings asks.
-    max_body_bytes : of a request. heartbeat_s : how long a stream may be silent before one is sent; 0 sends none.
+    max_body_bytes : of a request. limits : of what is in one. heartbeat_s : how long a stream may be silent before one is sent; 0 sends none.
     trace_share : see `switchpoint.core.trace.enter`.
     """
 
@@ -96,6 +97,7 @@ class Service:
     gate: Gate = field(default_factory=OpenGate)
     check_feedback: Callable[[Principal, Feedback], None] = nobody_minds
     max_body_bytes: int = MAX_BODY_BYTES
+    limits: InputLimits = LIMITS
     heartbeat_s: float = HEARTBEAT_S
     embeddings: Mapping[str, Vectors] = field(default_factory=dict)
     trace_share: float | None = None

@@ -16,6 +16,7 @@ import msgspec
 from switchpoint.core.errors import RequestError
 from switchpoint.core.query import IMAGE_PARTS, Query
 from switchpoint.core.session import Claim
+from switchpoint.gateway.limits import LIMITS, InputLimits, check_depth, check_size
 from switchpoint.gateway.options import Options, kind, read_options
 
 Json = dict[str, Any]
@@ -68,9 +69,12 @@ def parse(data: bytes, headers: Headers = (), models: Collection[str] = ()) -> C
     return read_request(read_object(data), headers, models)
 
 
-def read_request(body: Json, headers: Headers, models: Collection[str]) -> ChatRequest:
+def read_request(
+    body: Json, headers: Headers, models: Collection[str], limits: InputLimits = LIMITS
+) -> ChatRequest:
     """Read a decoded chat completion; raises RequestError."""
     headers = tuple(headers)
+    check_size(body, limits)
     options = read_options(body.get("switchpoint"), headers, models)
     messages = _messages(body.get("messages"))
     usage = _field(body, "stream_options", dict, {}).get("include_usage")
@@ -125,26 +129,28 @@ def text_as_messages(body: Json) -> Json:
     return {**rest, "messages": [{"role": "user", "content": text}]}
 
 
-def read_object(data: bytes) -> Json:
-    """Decode a JSON object; raises RequestError.
+def read_object(data: bytes, max_depth: int = LIMITS.max_depth) -> Json:
+    """Decode a JSON object; raises RequestError, also for one that is nested deeper than `max_depth`.
 
     Halves of surrogate pairs, which programs leave behind when they cut a text, become U+FFFD: no upstream takes them.
     """
     try:
         body = _DECODER.decode(data)
     except (ValueError, RecursionError) as error:
-        body = _decode_again(data, error)
+        return read_object(_mended(data, error), max_depth)
+    check_depth(body, data, max_depth)
     if not isinstance(body, dict):
         raise RequestError(f"The body must be a JSON object. Got {kind(body)} instead.")
     return body
 
 
-def _decode_again(data: bytes, error: Exception) -> object:
+def _mended(data: bytes, error: Exception) -> bytes:
+    """Return a body without lone surrogates; raises RequestError where they are not what is wrong with it."""
     if isinstance(error, RecursionError):
         raise RequestError("The body is nested too deeply. Send it flatter.") from None
     mended = _SURROGATES.sub(lambda found: found[1] or rb"\ufffd", data)
     if mended != data:
-        return read_object(mended)
+        return mended
     raise RequestError(f"The body is not JSON ({error}). Send a JSON object in UTF-8.") from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -126,8 +126,8 @@ class _SqliteWriting:
     def insert(self, entries: Sequence[Entry]) -> None:
         with self._connection as connection:  # commits, or undoes everything
             connection.execute("BEGIN IMMEDIATE")
-            for table, rows in by_table(entries).items():
-                connection.executemany(insertion(table, rows[0]), rows)
+            for statement, values in insertions(entries):
+                connection.executemany(statement, values)
 
     def close(self) -> None:
         self._connection.close()
@@ -192,19 +192,24 @@ def write_ahead(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def by_table(entries: Sequence[Entry]) -> dict[str, list[Row]]:
-    """Put the rows of all entries together, the rows that others refer to first."""
-    tables = {table: [row for entry in entries for row in entry.get(table, ())] for table in TABLES}
-    return {table: rows for table, rows in tables.items() if rows}
+def insertions(entries: Sequence[Entry]) -> Iterator[tuple[str, list[Sequence[Any]]]]:
+    """Yield statements, each with the values of all rows that it inserts: the rows that others refer to first."""
+    for table in TABLES:
+        alike: dict[tuple[str, ...], list[Sequence[Any]]] = {}
+        for entry in entries:
+            for row in entry.get(table, ()):
+                alike.setdefault(tuple(row), []).append(tuple(row.values()))
+        for columns, values in alike.items():
+            yield insertion(table, columns), values
 
 
 TABLES = ("records", "attempts", "feedback")
 
 
-def insertion(table: str, row: Row) -> str:
-    """Return the statement that inserts such a row.
+def insertion(table: str, columns: Collection[str]) -> str:
+    """Return the statement that inserts a row of these columns; each ? is a value.
 
     A second row with the same key is the same record, written again after a commit whose end was not seen.
     """
-    values = ", ".join(f":{column}" for column in row)
-    return f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values}) ON CONFLICT DO NOTHING"
+    values = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) ON CONFLICT DO NOTHING"

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from switchpoint.records.database import Entry, Reading, Rows, Writing, by_table, insertion
-from switchpoint.records.rows import Row
+from switchpoint.records.database import Entry, Reading, Rows, Writing, insertions
 from switchpoint.stores.postgres import Postgres, refuses_data
 
 if TYPE_CHECKING:
@@ -134,8 +133,8 @@ class _Writing:
     def insert(self, entries: Sequence[Entry]) -> None:
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor:
-                for table, rows in by_table(entries).items():
-                    cursor.executemany(translated(insertion(table, rows[0])), [_storable(row) for row in rows])
+                for statement, rows in insertions(entries):
+                    cursor.executemany(translated(statement), [_storable(row) for row in rows])
         except Exception as error:
             if refuses_data(error):
                 raise Unfit(type(error).__name__) from None
@@ -169,9 +168,9 @@ def translated(sql: str) -> str:
     return re.sub(r"(?<!:):([a-z_]+)", r"%(\1)s", sql.replace("%", "%%").replace("?", "%s"))
 
 
-def _storable(row: Row) -> Row:
+def _storable(row: Sequence[Any]) -> list[Any]:
     """Return a row as SQLite would keep it: NaN is NULL. The character NUL, which PostgreSQL refuses, is replaced."""
-    return {column: _value(value) for column, value in row.items()}
+    return [_value(value) for value in row]
 
 
 def _value(value: Any) -> Any:

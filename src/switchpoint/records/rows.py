@@ -22,10 +22,17 @@ from switchpoint.core.model import Usage
 from switchpoint.core.record import Feedback, Record
 
 Row = dict[str, Any]
+"""Values by column. To be written, it lacks most columns that would be NULL, since each costs as much as a value."""
 
 
 def record_row(record: Record) -> Row:
     """Return the row of `records`; the decision shown in it is that of the accepted attempt."""
+    row = _known(_record_columns(record))
+    row["preparation_usd"] = _money(record.preparation_usd)  # the column has a default, so NULL must be said
+    return row
+
+
+def _record_columns(record: Record) -> Row:
     accepted = None if record.accepted is None else record.attempts[record.accepted].decision
     return {
         "id": record.id,
@@ -48,7 +55,6 @@ def record_row(record: Record) -> Row:
         "config": record.config,
         "artifact": record.artifact,
         "messages": None if record.messages is None else _json(record.messages),
-        "preparation_usd": _money(record.preparation_usd),
         "preparation_s": record.preparation_s,
         "accept_reason": record.accept_reason,
     }
@@ -119,22 +125,30 @@ def money_of(text: str | None) -> Decimal | None:
 
 
 def _attempt_row(record_id: str, number: int, attempt: Attempt, with_text: bool) -> Row:
-    return {
+    row = {
         "record_id": record_id,
         "number": number,
-        **_decision_columns(attempt.decision),
-        **_failure_columns(attempt.failure, with_text),
-        **_answer_columns(attempt.answer, with_text),
+        "answered": attempt.answer is not None,
         "cost_usd": _money(attempt.cost_usd),
-        "score": None if attempt.verdict is None else attempt.verdict.score,
-        "verify_cost_usd": _money(attempt.verify_cost_usd) if attempt.verdicts else None,
         "verdicts": _json([_verdict_fields(verdict) for verdict in attempt.verdicts]),
         "latency_s": attempt.latency_s,
         "ttft_s": attempt.ttft_s,
         "committed": attempt.committed,
         "partial": attempt.partial,
         "aside": attempt.aside,
+        **_decision_columns(attempt.decision),
     }
+    if attempt.verdict is not None:
+        row |= {"score": attempt.verdict.score, "verify_cost_usd": _money(attempt.verify_cost_usd)}
+    if attempt.failure is not None:
+        row |= _failure_columns(attempt.failure, with_text)
+    if attempt.answer is not None:
+        row |= _answer_columns(attempt.answer, with_text)
+    return _known(row)
+
+
+def _known(row: Row) -> Row:
+    return {column: value for column, value in row.items() if value is not None}
 
 
 def _decision_columns(decision: Decision) -> Row:
@@ -151,31 +165,29 @@ def _decision_columns(decision: Decision) -> Row:
     }
 
 
-def _failure_columns(failure: Failure | None, with_text: bool) -> Row:
+def _failure_columns(failure: Failure, with_text: bool) -> Row:
     return {
-        "failure_kind": failure and failure.kind,
-        "failure_message": _text(failure.message) if failure and with_text else None,
-        "failure_status": failure and failure.status,
-        "failure_retryable": failure and failure.retryable,
-        "failure_retry_after_s": failure and failure.retry_after_s,
+        "failure_kind": failure.kind,
+        "failure_message": _text(failure.message) if with_text else None,
+        "failure_status": failure.status,
+        "failure_retryable": failure.retryable,
+        "failure_retry_after_s": failure.retry_after_s,
     }
 
 
-def _answer_columns(answer: Answer | None, with_text: bool) -> Row:
-    usage = answer.usage if answer and answer.usage else Usage()
-    spoken = answer if with_text else None
-    return {
-        "answered": answer is not None,
-        "answer_model": answer and answer.model,
-        "finish_reason": answer and answer.finish_reason,
+def _answer_columns(answer: Answer, with_text: bool) -> Row:
+    usage = _NOTHING if answer.usage is None else answer.usage
+    columns = {
+        "answer_model": answer.model,
+        "finish_reason": answer.finish_reason,
         "input_tokens": usage.input_tokens,
         "cached_input_tokens": usage.cached_input_tokens,
         "output_tokens": usage.output_tokens,
         "stated_cost_usd": _money(usage.cost_usd),
-        "response": spoken and _text(spoken.text),
-        "body": spoken and _json(spoken.body),
-        "logprobs": spoken and _json(spoken.logprobs),
     }
+    if with_text:
+        columns |= {"response": _text(answer.text), "body": _json(answer.body), "logprobs": _json(answer.logprobs)}
+    return columns
 
 
 def _attempt_of(row: Row) -> Attempt:
@@ -228,7 +240,7 @@ def _answer_of(row: Row) -> Answer:
         text=row["response"] or "",
         model=row["answer_model"],
         finish_reason=row["finish_reason"],
-        usage=None if usage == Usage() else usage,
+        usage=None if usage == _NOTHING else usage,
         logprobs=tuple(_or_nan(x) for x in json.loads(row["logprobs"] or "[]")),
         body=json.loads(row["body"] or "{}"),
     )
@@ -276,7 +288,7 @@ def _money(amount: Decimal | None) -> str | None:
 def _json(value: object) -> str:
     """Write JSON, NaN as null; half a surrogate pair, which a careless client may send, is kept as an escape."""
     try:
-        return msgspec.json.encode(value, enc_hook=_plain).decode()
+        return _ENCODER.encode(value).decode()
     except UnicodeEncodeError:
         return json.dumps(value, default=_plain)
 
@@ -285,6 +297,10 @@ def _plain(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__!r} objects cannot be written as JSON.")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_plain)
+_NOTHING = Usage()
 
 
 def _text(text: str | None) -> str | None:

@@ -30,6 +30,8 @@ WHY: Mapping[Reason, str] = {
     Reason.FUSED: "writes one answer from those in hand",
     Reason.RETRIED: "again after a passing failure",
     Reason.FELL_BACK: "the call before failed",
+    Reason.STICKY: "the conversation stays with it",
+    Reason.LOCKED: "the conversation cannot leave it",
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from switchpoint.core.errors import ConfigError, UpstreamError
 from switchpoint.core.model import MILLION, Usage
 from switchpoint.core.query import FloatArray, Query
 from switchpoint.upstreams.failures import Failures
-from switchpoint.upstreams.openai_compatible import _chat_url, _checked_key
+from switchpoint.upstreams.http import below, checked_key, checked_url
 from switchpoint.upstreams.watch import Limits, Watch
 
 
@@ -94,11 +94,10 @@ class Embeddings:
                 f"embeddings {name!r}: dim and batch must be at least 1, time_box_s above 0. "
                 f"Got {dim!r}, {batch!r} and {time_box_s!r}."
             )
-        chat = _chat_url(name, base_url)
-        self._url = (chat.parent.parent / "embeddings").with_query(chat.query)
+        self._url = below(checked_url(name, base_url), "embeddings")
         self._headers = CIMultiDict({"Content-Type": "application/json", "User-Agent": "switchpoint"})
         if api_key is not None:
-            self._headers["Authorization"] = f"Bearer {_checked_key(name, api_key)}"
+            self._headers["Authorization"] = f"Bearer {checked_key(name, api_key)}"
         self._headers.update(headers or {})
         self._failures = Failures(name, secrets=((api_key or "").strip(), *(headers or {}).values()))
         self._limits = Limits(connect_s=time_box_s, total_s=time_box_s)
@@ -186,18 +185,18 @@ class Embeddings:
         return Embedded(vectors, self._cost_usd(body.usage))
 
     async def _post(self, body: bytes) -> bytes:
-        watch = Watch(self._failures, self._limits)
-        sent = self._client().post(self._url, data=body, headers=self._headers, allow_redirects=False)
-        response = await watch.wait(sent, self._failures.unreachable)
-        try:
-            if 200 <= response.status < 300:
-                return await watch.wait(response.read(), self._failures.cut)
-            said = b""
-            with suppress(UpstreamError):  # the status says enough, even where the rest of the answer is lost
-                said = await watch.wait(response.read(), self._failures.cut)
-            raise self._failures.of_status(response.status, response.headers, said)
-        finally:
-            response.close()
+        with closing(Watch(self._failures, self._limits)) as watch:
+            sent = self._client().post(self._url, data=body, headers=self._headers, allow_redirects=False)
+            response = await watch.wait(sent, self._failures.unreachable)
+            try:
+                if 200 <= response.status < 300:
+                    return await watch.wait(response.read(), self._failures.cut)
+                said = b""
+                with suppress(UpstreamError):  # the status says enough, even where the rest of the answer is lost
+                    said = await watch.wait(response.read(), self._failures.cut)
+                raise self._failures.of_status(response.status, response.headers, said)
+            finally:
+                response.close()
 
     def _read(self, data: bytes) -> _Body:
         try:

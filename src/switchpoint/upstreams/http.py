@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
@@ -151,7 +151,8 @@ class HttpUpstream(ABC):
         watch = Watch(self._failures, self._streamed)
         sending = self._sending(model, query, stream=True)
         reader = self._reader(sending)
-        async with self._call(sending, watch) as response:
+        response = await self._answered(sending, watch)
+        try:
             await self._check_type(response, watch)
             events = Events(self._failures.source)
             while block := await self._block(response, watch, reader.finished):
@@ -163,6 +164,9 @@ class HttpUpstream(ABC):
                         await _drain(response)
                         return
             self._check_end(reader)
+        finally:
+            response.close()
+            watch.close()
 
     async def close(self) -> None:
         """Close every connection; a later call opens new ones."""
@@ -173,22 +177,46 @@ class HttpUpstream(ABC):
     async def _fetch(self, sending: Sending) -> bytes:
         """Send a request and return the whole body of the response to it; raises UpstreamError."""
         watch = Watch(self._failures, self._whole)
-        async with self._call(sending, watch) as response:
-            return await watch.wait(response.read(), self._failures.cut)
-
-    @asynccontextmanager
-    async def _call(self, sending: Sending, watch: Watch) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request and give its response, which is closed at the end unless it was read to its end."""
-        response = await watch.wait(self._post(sending), self._failures.unreachable)
         try:
-            if not 200 <= response.status < 300:
-                said = b""
-                with suppress(UpstreamError):  # the status says enough, even where the rest of the answer is lost
-                    said = await watch.wait(response.read(), self._failures.cut)
-                raise self._failures.of_status(response.status, response.headers, said)
-            yield response
+            response, body = await watch.wait(self._fetched(sending, watch))
+            if body is None:
+                raise await self._failed(response, watch)
+            return body
+        finally:
+            watch.close()
+
+    async def _fetched(self, sending: Sending, watch: Watch) -> tuple[aiohttp.ClientResponse, bytes | None]:
+        """Return a response and its body; of one that failed the body is still to be read."""
+        response = await self._post(sending)
+        watch.responded = True
+        if not 200 <= response.status < 300:
+            return response, None
+        try:
+            return response, await response.read()
         finally:
             response.close()
+
+    async def _answered(self, sending: Sending, watch: Watch) -> aiohttp.ClientResponse:
+        """Send a request and return its response, of which the body is to be read; raises UpstreamError."""
+        try:
+            response = await watch.wait(self._post(sending))
+            watch.responded = True
+            if not 200 <= response.status < 300:
+                raise await self._failed(response, watch)
+        except BaseException:
+            watch.close()
+            raise
+        return response
+
+    async def _failed(self, response: aiohttp.ClientResponse, watch: Watch) -> UpstreamError:
+        """Return the error that a response tells, and close it."""
+        said = b""
+        try:
+            with suppress(UpstreamError):  # the status says enough, even where the rest of the answer is lost
+                said = await watch.wait(response.read())
+        finally:
+            response.close()
+        return self._failures.of_status(response.status, response.headers, said)
 
     async def _post(self, sending: Sending) -> aiohttp.ClientResponse:
         """Send a request; twice if the first went out over a connection that the other end had just closed.

@@ -13,7 +13,7 @@ from switchpoint.core.query import Query
 from switchpoint.dialects.extensions import MARKS, without
 from switchpoint.upstreams import wire
 from switchpoint.upstreams.failures import Failures
-from switchpoint.upstreams.http import HttpUpstream, Sending, below, checked_key, checked_url
+from switchpoint.upstreams.http import HttpUpstream, Sending, below, checked_key
 from switchpoint.upstreams.reading import read_answer, read_chunk
 from switchpoint.upstreams.sse import DONE
 
@@ -113,10 +113,3 @@ def _key_header(header: str, key: str) -> dict[str, str]:
 def chat_url(base: URL) -> URL:
     """Return where chat completions are asked for."""
     return below(base, "chat", "completions")
-
-
-def _chat_url(name: str, base_url: str) -> URL:
-    return chat_url(checked_url(name, base_url))
-
-
-_checked_key = checked_key

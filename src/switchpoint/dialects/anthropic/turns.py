@@ -113,7 +113,7 @@ def _joined(parts: list[Json]) -> str | list[Json]:
 
 def _part(block: Json, where: str) -> Json:
     kind = block.get("type")
-    if kind not in PARTS:
+    if not isinstance(kind, str) or kind not in PARTS:
         refuse(where, f"It is a block of type {kind!r}; carried are {', '.join((*PARTS, *TURNS))}.")
     return PARTS[kind](block, where)
 

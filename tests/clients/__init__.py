@@ -1,0 +1,1 @@
+"""Sessions of the official clients against one gateway over two vendors."""
