@@ -68,7 +68,12 @@ CAUSES = [
     (refused(405), Cause.MISFIT),
     (RequestError("messages cannot carry 'n'"), Cause.MISFIT),
     (UpstreamRefused("answered with a redirection"), Cause.MISFIT),
-    (UpstreamRefused("upstream 'acme' cannot carry 'n'", status=400), Cause.MISFIT),
+    (UpstreamRefused("Too much.", status=400, vendor_code="context_length_exceeded"), Cause.TOO_LONG),
+    (UpstreamRefused("Not so.", status=400, vendor_code="content_filter"), Cause.POLICY),
+    (UpstreamRefused("No.", status=400, vendor_code="unsupported_parameter"), Cause.MISFIT),
+    (UpstreamRefused("unsupported", status=400, vendor_code="content_filter"), Cause.POLICY),
+    (RateLimited("You exceeded your current quota.", status=429, vendor_code="insufficient_quota"), Cause.KEY),
+    (BadAnswer("sent an error: too long", vendor_code="context_length_exceeded"), Cause.TOO_LONG),
     (refused(400, "messages: field required"), Cause.MALFORMED),
     (refused(422, "value is not a valid list"), Cause.MALFORMED),
 ]

@@ -189,6 +189,8 @@ def lies() -> Iterator[Row]:
     huge = {"prompt_tokens": 10**30, "completion_tokens": 10**30}
     yield both("absurd-usage", "usage of 10^30 tokens", answering(usage=huge), UNBILLED)
     cached = {"prompt_tokens": 10, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 99}}
+    bill = {"prompt_tokens": 10, "completion_tokens": 1, "cost": 1e300}
+    yield both("absurd-bill", "a bill of 10^300 USD", answering(usage=bill), ANSWERS)
     yield both("more-cached", "more cached tokens than there were", answering(usage=cached), ANSWERS)
 
 

@@ -31,16 +31,17 @@ CASES = [
     ("sp-nobody", {}, "AuthenticationError"),
     (NARROW, {"model": "mini"}, "PermissionDeniedError"),
     (KEY, {"model": "nobody"}, "NotFoundError"),
-    (KEY, {"temperature": "hot"}, "BadRequestError"),
+    (KEY, {"extra_body": {"switchpoint": {"unheard": "of"}}}, "BadRequestError"),
     (KEY, {"model": "refuses"}, "BadRequestError"),
     (KEY, {"model": "limited"}, "RateLimitError"),
     (KEY, {"model": "fails"}, "InternalServerError"),
     (POOR, {}, "RateLimitError"),
 ]
+IDS = ["no key of ours", "not in scope", "no such model", "no such option", "malformed", "limited", "fails", "no money"]
 
 
 @pytest.mark.parametrize("ask", [chat, respond])
-@pytest.mark.parametrize(("key", "asked", "kind"), CASES)
+@pytest.mark.parametrize(("key", "asked", "kind"), CASES, ids=IDS)
 def test_openais_client_raises_the_class_that_fits(world: World, ask: Any, key: str, asked: Any, kind: str):
     with world.openai_with(key) as client, pytest.raises(getattr(openai, kind)) as raised:
         ask(client, **asked)
@@ -48,7 +49,7 @@ def test_openais_client_raises_the_class_that_fits(world: World, ask: Any, key: 
     assert raised.value.body["message"] and raised.value.body["type"]
 
 
-@pytest.mark.parametrize(("key", "asked", "kind"), CASES)
+@pytest.mark.parametrize(("key", "asked", "kind"), CASES, ids=IDS)
 def test_anthropics_client_raises_the_class_that_fits(world: World, key: str, asked: Any, kind: str):
     with world.anthropic_with(key) as client, pytest.raises(getattr(anthropic, kind)) as raised:
         message(client, **asked)
@@ -89,8 +90,8 @@ def test_what_we_tried_again_the_clients_do_not(world: World, model: str):
     assert len(world.records()) == 2
 
 
-@pytest.mark.parametrize("model", ["error-event"])
-def test_a_stream_that_breaks_raises_in_every_dialect(world: World, model: str):
+def test_a_stream_that_breaks_raises_in_every_dialect(world: World):
+    model = "error-event"
     with pytest.raises(openai.APIError, match="tired"):
         list(chat(world.openai, model, stream=True))
     with pytest.raises(openai.APIError, match="tired"):

@@ -48,7 +48,12 @@ def test_a_question_with_a_system_text_is_answered(world: World, route: str):
 
 
 def test_the_router_sends_questions_to_both_vendors(world: World):
-    asked = ["Hi!", "Name a colour.", "Prove that there are infinitely many primes.", "Derive Noether's theorem in full."]
+    asked = [
+        "Hi!",
+        "Name a colour.",
+        "Prove that there are infinitely many primes.",
+        "Derive Noether's theorem in full.",
+    ]
     for text in asked:
         world.openai.chat.completions.create(model=ROUTER, messages=[{"role": "user", "content": text}])
 

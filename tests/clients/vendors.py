@@ -107,7 +107,11 @@ def finish(said: Said) -> str:
 
 def tool_calls(said: Said) -> list[Json]:
     return [
-        {"id": f"call_{city}", "type": "function", "function": {"name": "weather", "arguments": json.dumps({"city": city})}}
+        {
+            "id": f"call_{city}",
+            "type": "function",
+            "function": {"name": "weather", "arguments": json.dumps({"city": city})},
+        }
         for city in said.calls
     ]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -14,8 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
+from tests.fake_openai import Behaviour, Exchange
 from tests.stores.servers import PATIENCE_S
 
 ADMIN_KEY = "an admin key of the tests, long enough"
@@ -43,16 +46,17 @@ class Reply(NamedTuple):
 
 
 class Replica:
-    """One process of the gateway, in a folder of its own."""
+    """One process of the gateway, in a folder of its own within another."""
 
     def __init__(self, folder: Path, config: str, environment: Mapping[str, str]) -> None:
-        folder.mkdir()
-        self.config = folder / "switchpoint.toml"
+        own = Path(tempfile.mkdtemp(dir=folder))
+        self.config = own / "switchpoint.toml"
         self.config.write_text(config)
-        self.spool = folder / "switchpoint-data" / "records.spool"
+        self.spool = own / "switchpoint-data" / "records.spool"
         command = [sys.executable, "-m", "switchpoint.cli", "serve", "--config", str(self.config), "--port", "0"]
+        self._environment = {**os.environ, **environment}
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment}
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self._environment
         )
         self.said: list[str] = []
         self.management = ""
@@ -86,6 +90,16 @@ class Replica:
         headers = {**JSON, "authorization": f"Bearer {ADMIN_KEY}"}
         return _replied(urllib.request.Request(self.management + path, data, headers, method=method))
 
+    def page(self, path: str) -> bool:
+        """Say whether the management listener shows a page."""
+        headers = {"authorization": f"Bearer {ADMIN_KEY}"}
+        return _replied(urllib.request.Request(self.management + path, headers=headers), read=_text).status == 200
+
+    def command(self, *arguments: str) -> str:
+        """Return what a command of the command line prints in this replica's environment."""
+        command = [sys.executable, "-m", "switchpoint.cli", *arguments]
+        return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True).stdout
+
     def stop(self) -> None:
         """Stop in order: records are written first."""
         self.process.send_signal(signal.SIGTERM)
@@ -117,13 +131,27 @@ class Replica:
         self.said.extend(self.process.stdout)
 
 
-def _replied(request: urllib.request.Request) -> Reply:
+def _replied(request: urllib.request.Request, read: Callable[[IO[bytes]], Any] = json.load) -> Reply:
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
-            return Reply(response.status, dict(response.headers), json.load(response))
+            return Reply(response.status, dict(response.headers), read(response))
     except urllib.error.HTTPError as error:
         with error:
-            return Reply(error.code, dict(error.headers), json.load(error))
+            return Reply(error.code, dict(error.headers), read(error))
+
+
+def _text(file: IO[bytes]) -> str:
+    return file.read().decode()
+
+
+def slowly(behaviour: Behaviour, pause_s: float = 0.3) -> Behaviour:
+    """Behave so after a pause."""
+
+    async def behave(exchange: Exchange) -> None:
+        await asyncio.sleep(pause_s)
+        await behaviour(exchange)
+
+    return behave
 
 
 Start = Callable[..., Replica]

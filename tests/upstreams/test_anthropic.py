@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from switchpoint.core.errors import (
     BadAnswer,
     ConfigError,
     RateLimited,
+    RequestError,
+    SwitchpointError,
     UpstreamError,
     UpstreamRefused,
     UpstreamTimeout,
@@ -46,11 +49,11 @@ def asking(**parameters: object) -> Query:
     return Query(id="q", messages=QUERY.messages, parameters=parameters)
 
 
-async def both(upstream: Anthropic, model: str, query: Query = QUERY) -> list[UpstreamError]:
+async def both(upstream: Anthropic, model: str, query: Query = QUERY) -> list[Any]:
     """Return what a whole and a streamed call of the model raise."""
-    with pytest.raises(UpstreamError) as whole:
+    with pytest.raises(SwitchpointError) as whole:
         await upstream.complete(named(model), query)
-    with pytest.raises(UpstreamError) as streamed:
+    with pytest.raises(SwitchpointError) as streamed:
         await collect(upstream, named(model), query)
     return [whole.value, streamed.value]
 
@@ -93,14 +96,14 @@ async def test_what_messages_cannot_carry_is_refused_by_name_before_any_call(
     server: FakeAnthropic, upstream: Anthropic, parameters: dict[str, object]
 ) -> None:
     for error in await both(upstream, "ok", asking(**parameters)):
-        assert (type(error), error.status) == (UpstreamRefused, 400)
+        assert type(error) is RequestError
         assert list(parameters)[-1] in str(error)
     assert server.requests == []
 
 
 @pytest.mark.parametrize("betas", ["one", [1], ["a\r\nx-api-key: b"]])
 async def test_betas_that_no_header_should_hold_are_refused(upstream: Anthropic, betas: object) -> None:
-    assert [error.status for error in await both(upstream, "ok", asking(anthropic={"betas": betas}))] == [400, 400]
+    assert [type(error) for error in await both(upstream, "ok", asking(anthropic={"betas": betas}))] == [RequestError] * 2
 
 
 def test_a_configuration_names_its_upstream_and_has_its_prices() -> None:
@@ -121,7 +124,7 @@ def test_a_configuration_names_its_upstream_and_has_its_prices() -> None:
 async def test_a_request_in_no_known_shape_is_refused_without_a_call(upstream: Anthropic) -> None:
     query = Query(id="q", messages=({"role": "user", "content": [{"type": "image_url", "image_url": "x"}]},))
 
-    assert [error.status for error in await both(upstream, "ok", query)] == [400, 400]
+    assert [type(error) for error in await both(upstream, "ok", query)] == [RequestError] * 2
 
 
 async def test_tokens_are_counted_by_the_upstream(server: FakeAnthropic, upstream: Anthropic) -> None:

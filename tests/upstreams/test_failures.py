@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +78,24 @@ def test_any_retry_after_is_a_finite_wait_or_unknown(advice: str) -> None:
 )
 def test_the_upstreams_own_words_are_found_in_any_usual_body(body: object, expected: str) -> None:
     assert own_message(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"code": "context_length_exceeded", "type": "invalid_request_error"}, "context_length_exceeded"),
+        ({"code": None, "type": "invalid_request_error"}, "invalid_request_error"),
+        ({"code": 400, "type": "exceed_context_size_error"}, "exceed_context_size_error"),
+        ({"code": "400"}, None),
+        ({"code": "sk-0123456789 is no key"}, None),
+        ("plain", None),
+    ],
+)
+def test_what_the_vendor_calls_an_error_is_kept_where_it_is_a_word(error: object, expected: str | None) -> None:
+    body = msgspec.json.encode({"error": error})
+
+    assert FAILURES.of_status(400, {}, body).vendor_code == expected
+    assert FAILURES.of_error(error).vendor_code == expected
 
 
 def test_the_upstreams_own_words_are_capped() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from switchpoint.assembly.access import Access, active
 from switchpoint.assembly.cache import with_cache, with_routes
 from switchpoint.assembly.embeddings import RoutesAndEndpoints, close_all, passing_on
+from switchpoint.assembly.inputs import input_limits
 from switchpoint.assembly.observability import Observability
 from switchpoint.assembly.parts import catalog_of, upstreams_of
 from switchpoint.assembly.preparations import Preparations
@@ -140,6 +141,7 @@ class Switchpoint:
             gate=with_routes(self.config.cache, self._gate() or OpenGate()),
             trace_share=self.observability.trace_share,
             max_body_bytes=int(self.config.gateway.max_body_mb * 1_000_000),
+            limits=input_limits(self.config.gateway),
             heartbeat_s=self.config.gateway.heartbeat_s,
             embeddings=self._embeddings,
         )

@@ -60,6 +60,20 @@ MATRIX: Mapping[Cause, Treatment] = MappingProxyType(
 _BY_STATUS = {401: Cause.KEY, 402: Cause.KEY, 403: Cause.KEY, 413: Cause.TOO_LONG}
 _BY_KIND = {"RateLimited": Cause.LIMIT, "BadAnswer": Cause.BROKEN, "UpstreamRefused": Cause.MISFIT}
 
+_BY_CODE = {
+    "context_length_exceeded": Cause.TOO_LONG,
+    "string_above_max_length": Cause.TOO_LONG,
+    "exceed_context_size_error": Cause.TOO_LONG,  # llama.cpp
+    "content_filter": Cause.POLICY,  # Azure
+    "content_policy_violation": Cause.POLICY,
+    "model_not_found": Cause.MISFIT,
+    "unsupported_parameter": Cause.MISFIT,
+    "unsupported_value": Cause.MISFIT,
+    "unknown_parameter": Cause.MISFIT,
+    "insufficient_quota": Cause.KEY,  # a 429 that waiting does not mend
+}
+"""What vendors call their errors: OpenAI's codes, and whoever else has some of his own."""
+
 _SAID = (
     (
         Cause.TOO_LONG,
@@ -86,21 +100,21 @@ _SAID = (
         ),
     ),
 )
-"""What vendors write in a 400; no common code says it. Linear: no repetition is nested."""
+"""What vendors write in a 400 that has no code. Linear: no repetition is nested."""
 
 
 def cause(failure: Failure) -> Cause:
-    """Return why a call failed, from its status, else from the kind of its error.
+    """Return why a call failed, from its status, else from the vendor's code, else from the kind of its error.
 
-    Of a 400 or 422 the vendor's words decide: one that is not recognised counts as malformed. Where no vendor answered
-    it is our own word that this upstream cannot carry the request.
+    Of a 400 or 422 without a known code the vendor's words decide: one that is not recognised counts as malformed.
     """
     if failure.status in _BY_STATUS:
         return _BY_STATUS[failure.status]
+    if failure.vendor_code in _BY_CODE:
+        return _BY_CODE[failure.vendor_code]
     if failure.status in (400, 422) and failure.kind == "UpstreamRefused":
-        _, answered, said = failure.message.partition(f" answered {failure.status}: ")
-        found = (each for each, words in _SAID if words.search(said))
-        return next(found, Cause.MALFORMED) if answered else Cause.MISFIT
+        said = failure.message.partition(f" answered {failure.status}: ")[2]
+        return next((each for each, words in _SAID if words.search(said)), Cause.MALFORMED)
     if not failure.retryable and failure.kind != "UpstreamRefused":
         return Cause.MISFIT
     return _BY_KIND.get(failure.kind, Cause.PASSING)

@@ -32,6 +32,7 @@ def command(
 ) -> None:
     """Serve an OpenAI-compatible endpoint that routes."""
     from switchpoint.assembly.access import check_exposed
+    from switchpoint.assembly.inputs import arrival_limits
     from switchpoint.assembly.management import beside, served, token_of
     from switchpoint.assembly.reload import Live
     from switchpoint.assembly.switchpoint import Switchpoint
@@ -70,6 +71,7 @@ def command(
             ready=ready,
             linger_s=gateway.linger_s,
             grace_s=gateway.grace_s,
+            limits=arrival_limits(gateway),
         )
 
 

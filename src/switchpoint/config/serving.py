@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from switchpoint.config.inputs import InputSection
 from switchpoint.config.section import Section
 
 
@@ -32,13 +33,12 @@ class RecordsSection(Section):
     store_prompts: bool = False
 
 
-class GatewaySection(Section):
+class GatewaySection(InputSection):
     """Where the gateway listens, and what `auto` stands for."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     auto: str | None = None
-    max_body_mb: PositiveFloat = 20.0
     heartbeat_s: NonNegativeFloat = 10.0
     max_concurrent: PositiveInt | None = None
     max_queue: Annotated[int, Field(ge=0)] = 100

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -65,7 +66,8 @@ class Sessions:
         self._keep_s = keep_s
         self._patterns = patterns
         self._clock = clock
-        self._writing: set[asyncio.Task[None]] = set()
+        self._unwritten: deque[tuple[str, Kept]] = deque()
+        self._writing: asyncio.Task[None] | None = None
 
     async def prepare(self, query: Query) -> Query:
         """Return the query with its session, and its tags; of a housekeeping call only the tag `task`.
@@ -90,7 +92,8 @@ class Sessions:
             return
         kept = self._after(session, record)
         if kept is not None:
-            self._write(self.store.set(PREFIX + session.id, msgspec.json.encode(kept), self._keep_s))
+            self._unwritten.append((PREFIX + session.id, kept))
+            self._write()
 
     def _session(self, id: str, found: bytes | None) -> Session:
         kept = None if found is None else _decoded(found)
@@ -138,14 +141,19 @@ class Sessions:
             input_tokens=session.input_tokens,
         )
 
-    def _write(self, work: Coroutine[None, None, None]) -> None:
-        try:
-            task = asyncio.get_running_loop().create_task(work)
-        except RuntimeError:  # a run that was closed after its loop: there is nobody left to write for
-            work.close()
+    def _write(self) -> None:
+        """See to it that what waits is written: one task does it for all that end together."""
+        if self._writing is not None and not self._writing.done():
             return
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        try:
+            self._writing = asyncio.get_running_loop().create_task(self._written())
+        except RuntimeError:  # a run that was closed after its loop: there is nobody left to write for
+            self._unwritten.clear()
+
+    async def _written(self) -> None:
+        while self._unwritten:
+            key, kept = self._unwritten.popleft()
+            await self.store.set(key, msgspec.json.encode(kept), self._keep_s)
 
 
 def _decoded(data: bytes) -> Kept | None:

@@ -69,19 +69,25 @@ class Verdict:
     detail: str | None = None
 
 
+NO_COST = Decimal(0)
+
 NOT_BILLED = frozenset({"RateLimited", "RequestError", "UpstreamRefused", "UpstreamUnreachable"})
 """Failures before any work was done: vendors do not charge for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a call failed; `kind` is the name of the error's class."""
+    """Why a call failed; `kind` is the name of the error's class.
+
+    vendor_code : what the vendor itself calls it; None is unknown, and in a record read back.
+    """
 
     kind: str
     message: str
     status: int | None = None
     retryable: bool = False
     retry_after_s: float | None = None
+    vendor_code: str | None = None
 
     @property
     def billed(self) -> bool:
@@ -98,6 +104,7 @@ class Failure:
                 status=error.status,
                 retryable=error.retryable,
                 retry_after_s=error.retry_after_s,
+                vendor_code=error.vendor_code,
             )
         message = str(error) if isinstance(error, SwitchpointError) else f"{type(error).__name__}: {error}"
         return cls(kind=type(error).__name__, message=message)
@@ -150,7 +157,7 @@ class Attempt:
     @property
     def verify_cost_usd(self) -> Decimal | None:
         """What every verdict together cost; None if one is unknown."""
-        return total(verdict.cost_usd for verdict in self.verdicts)
+        return total([verdict.cost_usd for verdict in self.verdicts])
 
 
 def best_answered(attempts: Sequence[Attempt]) -> int | None:
@@ -170,7 +177,7 @@ def _score(attempt: Attempt) -> float:
 
 def total(parts: Iterable[Decimal | None]) -> Decimal | None:
     """Sum amounts of money; an unknown part makes the sum unknown, and no parts cost nothing."""
-    result = Decimal(0)
+    result = NO_COST
     for part in parts:
         if part is None:
             return None

@@ -160,13 +160,24 @@ class Overloaded(SwitchpointError):
 
 
 class UpstreamError(SwitchpointError):
-    """An upstream failed; `retryable` says whether the same call may succeed later."""
+    """An upstream failed; `retryable` says whether the same call may succeed later.
+
+    vendor_code : what the vendor itself calls the error, such as "context_length_exceeded"; None is unknown.
+    """
 
     retryable = True
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        vendor_code: str | None = None,
+    ) -> None:
         self.status = status
         self.retry_after_s = retry_after_s
+        self.vendor_code = vendor_code
         super().__init__(message)
 
 

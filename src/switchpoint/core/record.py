@@ -72,7 +72,7 @@ class Record:
     @property
     def cost_usd(self) -> Decimal | None:
         """The bill: the preparation and every attempt, verification included; None if any part is unknown."""
-        return total((self.preparation_usd, *(attempt.bill_usd for attempt in self.attempts)))
+        return total([self.preparation_usd, *[attempt.bill_usd for attempt in self.attempts]])
 
     @property
     def given_usd(self) -> Decimal | None:
@@ -82,12 +82,12 @@ class Record:
     @property
     def discarded_usd(self) -> Decimal | None:
         """What every other call cost, failed ones included; None if any is unknown."""
-        return total(attempt.cost_usd for number, attempt in enumerate(self.attempts) if number != self.accepted)
+        return total([attempt.cost_usd for number, attempt in enumerate(self.attempts) if number != self.accepted])
 
     @property
     def verify_cost_usd(self) -> Decimal | None:
         """What every verdict cost; None if any is unknown."""
-        return total(attempt.verify_cost_usd for attempt in self.attempts)
+        return total([attempt.verify_cost_usd for attempt in self.attempts])
 
     @property
     def wasted_usd(self) -> Decimal | None:

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 ANTHROPIC = "anthropic"
+GEMINI = "gemini"
 THINKING = "thinking_blocks"
 
 APART = "shown_apart"
 """Of a tool's result with images: only Anthropic takes them there, so others are shown them in a message after it."""
 
-EXTENSIONS = frozenset({ANTHROPIC, THINKING, "gemini"})
+EXTENSIONS = frozenset({ANTHROPIC, THINKING, GEMINI})
 MARKS = tuple(f'"{name}"'.encode() for name in EXTENSIONS)
 
 Json = dict[str, Any]
@@ -35,26 +36,26 @@ def extended(value: Json, fields: Mapping[str, Any]) -> Json:
     return {**value, ANTHROPIC: dict(fields)} if fields else value
 
 
-def without(body: Mapping[str, Any]) -> Json:
-    """Return a request without extension fields, and without what stands in its extension too.
+def without(body: Mapping[str, Any], names: frozenset[str] = EXTENSIONS) -> Json:
+    """Return a request without extension fields of these names, and without what stands in Anthropic's too.
 
     That a tool's result is an error is said in its text instead, and its images are the user's, after all results.
     """
     own = extension(body)
-    plain = {name: value for name, value in _bare(body).items() if name not in own}
-    plain["messages"] = list(_messages(body["messages"]))
+    plain = {name: value for name, value in _bare(body, names).items() if name not in own}
+    plain["messages"] = list(_messages(body["messages"], names))
     if isinstance(body.get("tools"), list):
-        plain["tools"] = _all_bare(body["tools"])
+        plain["tools"] = _all_bare(body["tools"], names)
     return plain
 
 
-def _messages(messages: Iterable[Mapping[str, Any]]) -> Iterator[Json]:
+def _messages(messages: Iterable[Mapping[str, Any]], names: frozenset[str]) -> Iterator[Json]:
     shown: list[Any] = []
     for message in messages:
         if shown and message.get("role") != "tool":
             yield {"role": "user", "content": shown}
             shown = []
-        plain = _message(message)
+        plain = _message(message, names)
         if extension(message).get(APART) is True and isinstance(plain.get("content"), list):
             shown += [part for part in plain["content"] if part["type"] != "text"]
             plain["content"] = [part for part in plain["content"] if part["type"] == "text"] or "Shown below."
@@ -63,11 +64,11 @@ def _messages(messages: Iterable[Mapping[str, Any]]) -> Iterator[Json]:
         yield {"role": "user", "content": shown}
 
 
-def _message(message: Mapping[str, Any]) -> Json:
-    plain = _bare(message)
+def _message(message: Mapping[str, Any], names: frozenset[str]) -> Json:
+    plain = _bare(message, names)
     for name in ("content", "tool_calls"):
         if isinstance(plain.get(name), list):
-            plain[name] = _all_bare(plain[name])
+            plain[name] = _all_bare(plain[name], names)
     if extension(message).get("is_error") is True:
         plain["content"] = _as_error(plain.get("content"))
     return plain
@@ -79,9 +80,9 @@ def _as_error(content: Any) -> Any:
     return f"Error: {content or ''}".rstrip()
 
 
-def _bare(value: Mapping[str, Any]) -> Json:
-    return {name: inner for name, inner in value.items() if name not in EXTENSIONS}
+def _bare(value: Mapping[str, Any], names: frozenset[str]) -> Json:
+    return {name: inner for name, inner in value.items() if name not in names}
 
 
-def _all_bare(values: list[Any]) -> list[Any]:
-    return [_bare(value) if isinstance(value, Mapping) else value for value in values]
+def _all_bare(values: list[Any], names: frozenset[str]) -> list[Any]:
+    return [_bare(value, names) if isinstance(value, Mapping) else value for value in values]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from secrets import token_hex
 
 from switchpoint.core.allowance import Allowance
 from switchpoint.core.attempt import Attempt, best_answered
@@ -93,7 +93,7 @@ class Engine:
         what it cost is unknown.
         """
         try:
-            async with asyncio.timeout(within_s):
+            async with nullcontext() if within_s is None else asyncio.timeout(within_s):
                 for preparation in self.preparations_of(strategy):
                     query = await _prepared(preparation, query)
         except TimeoutError:
@@ -109,7 +109,7 @@ class Engine:
 
     def start(self, strategy: Strategy, query: Query, *, route: str | None = None, stream: bool = False) -> Run:
         """Begin a run; iterate over `Run.chunks()` to make it happen, and read `Run.record` at its end."""
-        return Run(self, strategy, query, record_id=uuid.uuid4().hex, route=route or strategy.name, stream=stream)
+        return Run(self, strategy, query, record_id=token_hex(16), route=route or strategy.name, stream=stream)
 
     async def run(self, strategy: Strategy, query: Query, *, route: str | None = None) -> Record:
         """Run a query to its end and return its record; raises NoAnswer or RequestError, after recording it."""

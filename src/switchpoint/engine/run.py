@@ -344,4 +344,3 @@ class Run:
             return None
         baseline = self.engine.catalog[self.engine.baseline_model]
         return baseline_cost_usd(baseline, self.attempts, self.attempts[self._accepted])
-

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -28,6 +28,9 @@ class ArrivalLimits:
     max_headers: int = 128
     max_head_bytes: int = 32_768
     within_s: float = 60.0
+
+
+ARRIVAL = ArrivalLimits()
 
 
 class Fault(NamedTuple):
@@ -52,15 +55,15 @@ class Arriving(HttpToolsProtocol):
     expected of the caller, so a clock that runs out then starts again.
     """
 
-    limits: ClassVar[ArrivalLimits] = ArrivalLimits()
+    limits: ClassVar[ArrivalLimits] = ARRIVAL
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, transport))
         self._fault: Fault | None = None
         self._in_head, self._whole = False, False
-        self._head_bytes = 0  # an upper bound for the part of the head that came before the last read
-        self._block = 0
+        self._block = 0  # bytes of the last read
+        self._head_bytes = 0  # of the head of a request, without the read that it began in
         self._clock: asyncio.TimerHandle | None = None
         self._wait()
 
@@ -77,7 +80,7 @@ class Arriving(HttpToolsProtocol):
             return
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > self.limits.max_head_bytes + self._block:
+            if self._head_bytes > self.limits.max_head_bytes:
                 self._refuse(self._too_large())
                 return
         if self._clock is None:
@@ -86,19 +89,20 @@ class Arriving(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._in_head, self._whole = True, False
-        self._head_bytes = 0
+        self._head_bytes = -self._block  # to which this very read is added
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Hand the request on, unless its head is too large."""
-        self._in_head = False
-        if len(self.headers) > self.limits.max_headers:
-            most = self.limits.max_headers
+        most = self.limits.max_headers
+        if len(self.headers) > most:
             self._fault = Fault(431, "request_too_large", f"The request has more than {most} headers. Send fewer.")
             raise HeadRefused
-        if self._head_bytes + self._block > self.limits.max_head_bytes and self._size() > self.limits.max_head_bytes:
+        in_pieces = self._head_bytes > 0 or self._block > self.limits.max_head_bytes
+        if in_pieces and self._size() > self.limits.max_head_bytes:
             self._fault = self._too_large()
             raise HeadRefused
+        self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -116,7 +120,7 @@ class Arriving(HttpToolsProtocol):
 
     def _too_large(self) -> Fault:
         most = self.limits.max_head_bytes
-        return Fault(431, "request_too_large", f"The head of the request is larger than {most} bytes. Send a smaller one.")
+        return Fault(431, "request_too_large", f"The head of the request is larger than {most} bytes. Send less.")
 
     def _wait(self) -> None:
         self._clock = self.loop.call_later(self.limits.within_s, self._late)
@@ -139,15 +143,18 @@ class Arriving(HttpToolsProtocol):
     def _refuse(self, fault: Fault) -> None:
         """Answer, unless an answer has begun, and close the connection."""
         self._stop()
-        if not self.transport.is_closing() and not self._answering():
+        if not self.transport.is_closing() and self._silent():
             self.transport.write(written(fault))
         self.transport.close()
 
-    def _answering(self) -> bool:
-        """Whether bytes of ours would stand inside an answer, or after one to the same request."""
-        if self.cycle is None or self._in_head:
-            return self.cycle is not None and not self.cycle.response_complete
-        return self.cycle.response_started
+    def _silent(self) -> bool:
+        """Whether a response may be written: not inside that to an earlier request, nor after one to this request."""
+        latest = self.cycle
+        if self.pipeline or latest is None:
+            return latest is None
+        if latest.response_complete:
+            return self._in_head or not latest.more_body
+        return latest.more_body and not latest.response_started
 
 
 def written(fault: Fault) -> bytes:
@@ -157,6 +164,6 @@ def written(fault: Fault) -> bytes:
     return STATUS_LINE[fault.status] + head + body
 
 
-def arriving(limits: ArrivalLimits) -> type[Any]:
+def arriving(limits: ArrivalLimits = ARRIVAL) -> type[Arriving]:
     """Return the kind of connection that keeps these limits."""
     return type("Arriving", (Arriving,), {"limits": limits})

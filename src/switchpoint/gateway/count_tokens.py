@@ -44,8 +44,9 @@ class CountTokens:
         """Answer one request."""
         service, principal = whose(scope)
         try:
-            chat = self.dialect.request(read_object(await read_body(receive, service.max_body_bytes)))
-            asked = read_request(chat, scope["headers"], service.engine.catalog.ids)
+            data = await read_body(receive, service.max_body_bytes)
+            chat = self.dialect.request(read_object(data, service.limits.max_depth))
+            asked = read_request(chat, scope["headers"], service.engine.catalog.ids, service.limits)
             service.routing.resolve(asked.route)
             query = with_betas(asked.query, scope["headers"])
             admission = await service.gate.admit(principal, asked.route, query)

@@ -50,9 +50,9 @@ async def embeddings(request: Request) -> Response:
     """Pass a request on, whole: only the name of the model is changed, and `switchpoint` is taken out."""
     service, principal = whose(request.scope)
     data = await read_body(request.receive, service.max_body_bytes)
-    body = read_object(data)
+    body = read_object(data, service.limits.max_depth)
     name, vectors = _asked(body, service)
-    asked = read_request(_as_chat(body), request.scope["headers"], service.engine.catalog.ids)
+    asked = read_request(_as_chat(body), request.scope["headers"], service.engine.catalog.ids, service.limits)
     admission = await service.gate.admit(principal, name, asked.query)
     record = None
     try:

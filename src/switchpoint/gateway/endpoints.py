@@ -53,7 +53,8 @@ class Endpoints:
         """Decide as a call would, without calling the model that was chosen; nothing is recorded."""
         service, principal = whose(request.scope)
         engine = service.engine
-        asked = read_request(text_as_messages(await _body(request)), request.scope["headers"], engine.catalog.ids)
+        body = text_as_messages(await _body(request))
+        asked = read_request(body, request.scope["headers"], engine.catalog.ids, service.limits)
         strategy = service.routing.resolve(asked.route)
         admission = await service.gate.admit(principal, asked.route, asked.query)
         try:
@@ -106,7 +107,7 @@ class Endpoints:
 
 async def _body(request: Request) -> Json:
     service, _ = whose(request.scope)
-    return read_object(await read_body(request.receive, service.max_body_bytes))
+    return read_object(await read_body(request.receive, service.max_body_bytes), service.limits.max_depth)
 
 
 def _json(body: Any, status: int = 200) -> Response:

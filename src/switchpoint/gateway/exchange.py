@@ -73,9 +73,11 @@ class Exchange:
             await refuse(send, error, self.dialect, identity(run) if run else ())
 
     def _read(self, data: bytes, scope: Scope, service: Service) -> Asked:
-        body = read_object(data)
+        body = read_object(data, service.limits.max_depth)
         chat = self.dialect.request(body)
-        return Asked(self.dialect, body, read_request(chat, scope["headers"], service.engine.catalog.ids))
+        return Asked(
+            self.dialect, body, read_request(chat, scope["headers"], service.engine.catalog.ids, service.limits)
+        )
 
 
 def _run(service: Service, strategy: Strategy, query: Query, request: ChatRequest) -> Run:

@@ -38,12 +38,12 @@ def check_depth(body: object, data: bytes, max_depth: int) -> None:
     """
     if data.count(b"{") + data.count(b"[") <= max_depth:
         return
-    level = [body]
+    level: list[Any] = [body] if isinstance(body, dict | list) else []
     for _ in range(max_depth):
         level = [
             value
             for holder in level
-            for value in (holder.values() if isinstance(holder, dict) else holder)  # type: ignore[attr-defined]
+            for value in (holder.values() if isinstance(holder, dict) else holder)
             if type(value) is dict or type(value) is list
         ]
         if not level:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from switchpoint.gateway.arriving import arriving
 from switchpoint.gateway.serve import address_of, listening_on
 
 GRACE_S = 1
@@ -36,7 +37,7 @@ async def listening(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None
     """Serve on a socket that listens already, on this event loop, while the block runs."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=arriving(),
         ws="none",
         lifespan="off",
         access_log=False,

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from switchpoint.core.errors import ConfigError
+from switchpoint.gateway.arriving import ARRIVAL, ArrivalLimits, arriving
 from switchpoint.gateway.draining import DrainingServer
 
 GRACE_S = 30
@@ -30,6 +31,7 @@ def serve(
     close: Callable[[], None] | None = None,
     linger_s: float = 0.0,
     grace_s: float = GRACE_S,
+    limits: ArrivalLimits = ARRIVAL,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then drain, and return.
 
@@ -38,12 +40,13 @@ def serve(
 
     port : 0 takes any that is free.
     ready : called with the address, such as `http://127.0.0.1:8080`, once it takes connections.
+    limits : of the head of a request, and of the time that one may take to come.
     close : called at the very end, however serving ended: the place to write what is not written yet.
     Raises ConfigError when the address cannot be listened on. To be called from the main thread.
     """
     try:
         with listening_on(host, port) as listener:
-            server = DrainingServer(_config(app, math.ceil(grace_s)), linger_s)
+            server = DrainingServer(_config(app, math.ceil(grace_s), limits), linger_s)
             # The server raises the signal that ended it once more when all is done: by then there is nothing to stop.
             previous = signal.signal(signal.SIGTERM, _ignore), signal.signal(signal.SIGINT, _ignore)
             try:
@@ -61,10 +64,10 @@ def serve(
 
 
 @contextmanager
-def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0, limits: ArrivalLimits = ARRIVAL) -> Iterator[str]:
     """Serve in a thread while the block runs; gives the address. For tests, notebooks and demonstrations."""
     with listening_on(host, port) as listener:
-        server = uvicorn.Server(_config(app, grace_s=1))
+        server = uvicorn.Server(_config(app, 1, limits))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="switchpoint-gateway")
         thread.start()
         try:
@@ -74,11 +77,11 @@ def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Iterator[st
             thread.join()
 
 
-def _config(app: ASGIApp, grace_s: int) -> uvicorn.Config:
+def _config(app: ASGIApp, grace_s: int, limits: ArrivalLimits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=arriving(limits),
         ws="none",
         lifespan="on",
         access_log=False,

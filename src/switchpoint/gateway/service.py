@@ -86,7 +86,8 @@ class Service:
     check_feedback : raises what keeps a principal from saying this of a record; may block.
     metrics : the body of GET /metrics, in Prometheus' text format.
     embeddings : by name, whom POST /v1/embeddings asks.
-    max_body_bytes : of a request. limits : of what is in one. heartbeat_s : how long a stream may be silent before one is sent; 0 sends none.
+    max_body_bytes : of a request. limits : of what is in one.
+    heartbeat_s : how long a stream may be silent before one is sent; 0 sends none.
     trace_share : see `switchpoint.core.trace.enter`.
     """
 

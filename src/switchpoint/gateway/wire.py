@@ -6,9 +6,9 @@ Only the fields that Switchpoint reads are checked; every other field is passed 
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -69,9 +69,7 @@ def parse(data: bytes, headers: Headers = (), models: Collection[str] = ()) -> C
     return read_request(read_object(data), headers, models)
 
 
-def read_request(
-    body: Json, headers: Headers, models: Collection[str], limits: InputLimits = LIMITS
-) -> ChatRequest:
+def read_request(body: Json, headers: Headers, models: Collection[str], limits: InputLimits = LIMITS) -> ChatRequest:
     """Read a decoded chat completion; raises RequestError."""
     headers = tuple(headers)
     check_size(body, limits)
@@ -215,4 +213,4 @@ def _request_id(headers: Headers) -> str:
     for name, value in headers:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return value.decode()
-    return uuid.uuid4().hex
+    return token_hex(16)

@@ -22,42 +22,37 @@ from switchpoint.core.model import Usage
 from switchpoint.core.record import Feedback, Record
 
 Row = dict[str, Any]
-"""Values by column. To be written, it lacks most columns that would be NULL, since each costs as much as a value."""
+"""Values by column. One to be written lacks what is NULL, since saying so costs as much as a value."""
 
 
 def record_row(record: Record) -> Row:
     """Return the row of `records`; the decision shown in it is that of the accepted attempt."""
-    row = _known(_record_columns(record))
-    row["preparation_usd"] = _money(record.preparation_usd)  # the column has a default, so NULL must be said
-    return row
-
-
-def _record_columns(record: Record) -> Row:
-    accepted = None if record.accepted is None else record.attempts[record.accepted].decision
-    return {
+    row = {
         "id": record.id,
         "at": instant(record.at),
         "query_id": record.query_id,
         "route": record.route,
         "strategy": record.strategy,
         "outcome": record.outcome,
-        "answered_by": record.answered_by,
-        "accepted": record.accepted,
-        "reason": None if accepted is None else str(accepted.reason),
-        "propensity": None if accepted is None else accepted.propensity,
-        "cost_usd": _money(record.cost_usd),
-        "baseline_model": record.baseline_model,
-        "baseline_cost_usd": _money(record.baseline_cost_usd),
         "decide_s": record.decide_s,
         "latency_s": record.latency_s,
         "tags": _json(record.tags),
         "needs": _json(sorted(record.needs)),
-        "config": record.config,
-        "artifact": record.artifact,
-        "messages": None if record.messages is None else _json(record.messages),
+        "preparation_usd": _money(record.preparation_usd),  # also NULL: the column has a default
         "preparation_s": record.preparation_s,
-        "accept_reason": record.accept_reason,
     }
+    row |= _known(
+        cost_usd=_money(record.cost_usd),
+        baseline_model=record.baseline_model,
+        baseline_cost_usd=_money(record.baseline_cost_usd),
+        config=record.config,
+        artifact=record.artifact,
+        messages=None if record.messages is None else _json(record.messages),
+        accept_reason=record.accept_reason,
+    )
+    if record.accepted is not None:
+        row |= _accepted_columns(record.accepted, record.attempts[record.accepted].decision)
+    return row
 
 
 def attempt_rows(record: Record) -> list[Row]:
@@ -116,7 +111,7 @@ def feedback_of(row: Row) -> Feedback:
 
 def instant(at: datetime) -> str:
     """Write a moment in UTC with microseconds, always of the same length, so that text sorts by time."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return at.astimezone(UTC).isoformat("T", "microseconds")
 
 
 def money_of(text: str | None) -> Decimal | None:
@@ -124,67 +119,73 @@ def money_of(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
+def _accepted_columns(number: int, decision: Decision) -> Row:
+    return {
+        "accepted": number,
+        "answered_by": decision.model,
+        "reason": str(decision.reason),
+        "propensity": decision.propensity,
+    }
+
+
 def _attempt_row(record_id: str, number: int, attempt: Attempt, with_text: bool) -> Row:
+    decision = attempt.decision
     row = {
         "record_id": record_id,
         "number": number,
-        "answered": attempt.answer is not None,
-        "cost_usd": _money(attempt.cost_usd),
-        "verdicts": _json([_verdict_fields(verdict) for verdict in attempt.verdicts]),
-        "latency_s": attempt.latency_s,
-        "ttft_s": attempt.ttft_s,
-        "committed": attempt.committed,
-        "partial": attempt.partial,
-        "aside": attempt.aside,
-        **_decision_columns(attempt.decision),
-    }
-    if attempt.verdict is not None:
-        row |= {"score": attempt.verdict.score, "verify_cost_usd": _money(attempt.verify_cost_usd)}
-    if attempt.failure is not None:
-        row |= _failure_columns(attempt.failure, with_text)
-    if attempt.answer is not None:
-        row |= _answer_columns(attempt.answer, with_text)
-    return _known(row)
-
-
-def _known(row: Row) -> Row:
-    return {column: value for column, value in row.items() if value is not None}
-
-
-def _decision_columns(decision: Decision) -> Row:
-    return {
         "model": decision.model,
         "router": decision.router,
         "reason": str(decision.reason),
         "propensity": decision.propensity,
-        "detail": _text(decision.detail),
-        "novelty": decision.novelty,
-        "layer": decision.layer,
         "quality": _json(decision.quality),
         "estimated_cost_usd": _json(decision.cost_usd),
+        "answered": attempt.answer is not None,
+        "verdicts": _json([_verdict_fields(verdict) for verdict in attempt.verdicts]),
+        "latency_s": attempt.latency_s,
+        "committed": attempt.committed,
+        "partial": attempt.partial,
+        "aside": attempt.aside,
     }
+    row |= _known(
+        detail=_text(decision.detail),
+        novelty=decision.novelty,
+        layer=decision.layer,
+        cost_usd=_money(attempt.cost_usd),
+        ttft_s=attempt.ttft_s,
+    )
+    if attempt.answer is not None:
+        row |= _answer_columns(attempt.answer, with_text)
+    if attempt.failure is not None:
+        row |= _failure_columns(attempt.failure, with_text)
+    if attempt.verdict is not None:
+        row |= _known(score=attempt.verdict.score, verify_cost_usd=_money(attempt.verify_cost_usd))
+    return row
+
+
+def _known(**columns: Any) -> Row:
+    return {column: value for column, value in columns.items() if value is not None}
 
 
 def _failure_columns(failure: Failure, with_text: bool) -> Row:
-    return {
-        "failure_kind": failure.kind,
-        "failure_message": _text(failure.message) if with_text else None,
-        "failure_status": failure.status,
-        "failure_retryable": failure.retryable,
-        "failure_retry_after_s": failure.retry_after_s,
-    }
+    return _known(
+        failure_kind=failure.kind,
+        failure_message=_text(failure.message) if with_text else None,
+        failure_status=failure.status,
+        failure_retryable=failure.retryable,
+        failure_retry_after_s=failure.retry_after_s,
+    )
 
 
 def _answer_columns(answer: Answer, with_text: bool) -> Row:
     usage = _NOTHING if answer.usage is None else answer.usage
-    columns = {
-        "answer_model": answer.model,
-        "finish_reason": answer.finish_reason,
-        "input_tokens": usage.input_tokens,
-        "cached_input_tokens": usage.cached_input_tokens,
-        "output_tokens": usage.output_tokens,
-        "stated_cost_usd": _money(usage.cost_usd),
-    }
+    columns = _known(
+        answer_model=answer.model,
+        finish_reason=answer.finish_reason,
+        input_tokens=usage.input_tokens,
+        cached_input_tokens=usage.cached_input_tokens,
+        output_tokens=usage.output_tokens,
+        stated_cost_usd=_money(usage.cost_usd),
+    )
     if with_text:
         columns |= {"response": _text(answer.text), "body": _json(answer.body), "logprobs": _json(answer.logprobs)}
     return columns

@@ -11,7 +11,7 @@ import msgspec
 from yarl import URL
 
 from switchpoint.core.attempt import Answer, Chunk
-from switchpoint.core.errors import BadAnswer, ConfigError, RequestError, UpstreamError, UpstreamRefused
+from switchpoint.core.errors import BadAnswer, ConfigError, RequestError, UpstreamError
 from switchpoint.core.model import Model
 from switchpoint.core.query import Query
 from switchpoint.dialects.anthropic.errors import STATUSES
@@ -41,7 +41,7 @@ class Anthropic(HttpUpstream):
     max_tokens : asked for where neither the request nor the model says how long an answer may be.
     headers, *_timeout_s : see `HttpUpstream`.
 
-    What Anthropic's form cannot carry (several answers, log-probabilities, ...) is refused by name, as UpstreamRefused:
+    What Anthropic's form cannot carry (several answers, log-probabilities, ...) is refused by name, as RequestError:
     another model may do. Nothing is cached unasked. Raises ConfigError for a base_url that is not http(s), a key that
     no header can hold, or a max_tokens below 1.
     """
@@ -101,10 +101,10 @@ class Anthropic(HttpUpstream):
         try:
             return write_request(chat, longest, own_effort="reasoning_effort" in model.parameters)
         except Uncarried as error:
-            raise UpstreamRefused(f"{self._failures.source} {error}", status=400) from None
+            raise RequestError(f"{self._failures.source} {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"cannot be sent a request in a shape that is not OpenAI's ({type(error).__name__}: {error})."
-            raise UpstreamRefused(f"{self._failures.source} {what}", status=400) from None
+            raise RequestError(f"{self._failures.source} {what}") from None
 
     def _send_to(self, url: URL, model: Model, body: Mapping[str, Any], betas: object) -> Sending:
         try:
@@ -117,7 +117,7 @@ class Anthropic(HttpUpstream):
         asked = [] if betas is None else betas
         if not isinstance(asked, list) or not all(isinstance(beta, str) and BETA.fullmatch(beta) for beta in asked):
             what = "cannot be sent 'betas': they are an array of names, of letters, digits, '-', '_' and '.'."
-            raise UpstreamRefused(f"{self._failures.source} {what}", status=400)
+            raise RequestError(f"{self._failures.source} {what}")
         named = dict.fromkeys([*self._betas, *asked])
         return {"anthropic-beta": ",".join(named)} if named else {}
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from switchpoint.core.attempt import Answer, Chunk
-from switchpoint.core.errors import ConfigError, UpstreamError, UpstreamRefused, UpstreamUnreachable
+from switchpoint.core.errors import ConfigError, RequestError, UpstreamError, UpstreamUnreachable
 from switchpoint.core.model import Model
 from switchpoint.core.query import Query
 from switchpoint.dialects.dialect import Json
@@ -23,7 +23,8 @@ from switchpoint.upstreams.reading import read_answer, read_chunk
 
 T = TypeVar("T")
 
-REFUSALS = frozenset({"UnsupportedParameterError", "UnsupportedProviderError", "MissingApiKeyError"})
+UNCARRIED = "UnsupportedParameterError"
+NO_KEY = "MissingApiKeyError"
 """Errors that the library raises before it calls anybody."""
 
 
@@ -99,14 +100,15 @@ class AnyLLM:
         except Exception as error:
             raise self._error(error) from None
 
-    def _error(self, error: Exception) -> UpstreamError:
+    def _error(self, error: Exception) -> UpstreamError | RequestError:
         """Make our error of one of the library's, or of a client's that the library let through."""
         status = getattr(error, "status_code", None)
         if isinstance(status, int):
             return self._failures.of_error({"message": str(error), "status": status})
-        if type(error).__name__ in REFUSALS or isinstance(error, TypeError | ValueError):
-            message = str(self._failures.of_error({"message": str(error)}))
-            return UpstreamRefused(message, status=400)
+        if type(error).__name__ == NO_KEY:
+            return self._failures.of_error({"message": str(error), "status": 401})
+        if type(error).__name__ == UNCARRIED or isinstance(error, TypeError | ValueError):
+            return RequestError(str(self._failures.broken(f"cannot be sent this request: {error}")))
         cause = getattr(error, "original_exception", None) or error
         if "Connect" in type(cause).__name__ or isinstance(cause, OSError):
             return UpstreamUnreachable(str(self._failures.unreachable(cause)))

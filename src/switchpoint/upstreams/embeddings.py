@@ -24,7 +24,7 @@ from switchpoint.core.model import MILLION, Usage
 from switchpoint.core.query import FloatArray, Query
 from switchpoint.upstreams.failures import Failures
 from switchpoint.upstreams.http import below, checked_key, checked_url
-from switchpoint.upstreams.watch import Limits, Watch
+from switchpoint.upstreams.watch import Limits, Watch, read_body
 
 
 class Embedded(NamedTuple):
@@ -190,10 +190,10 @@ class Embeddings:
             response = await watch.wait(sent, self._failures.unreachable)
             try:
                 if 200 <= response.status < 300:
-                    return await watch.wait(response.read(), self._failures.cut)
+                    return await watch.wait(read_body(response, self._failures), self._failures.cut)
                 said = b""
                 with suppress(UpstreamError):  # the status says enough, even where the rest of the answer is lost
-                    said = await watch.wait(response.read(), self._failures.cut)
+                    said = await watch.wait(read_body(response, self._failures), self._failures.cut)
                 raise self._failures.of_status(response.status, response.headers, said)
             finally:
                 response.close()

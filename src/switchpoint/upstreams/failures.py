@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
@@ -26,6 +27,10 @@ SECRET_CHARS = 8
 """A word of a secret is masked in messages from this length on; shorter ones are no keys."""
 
 
+VENDOR_CODE = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
+"""What a vendor may call an error: a word. Anything else is a message, which may hold a secret."""
+
+
 class Failures:
     """Makes the errors of the upstream called `name`; `secrets` are masked in whatever it says."""
 
@@ -41,13 +46,14 @@ class Failures:
             what = "answered with a redirection, which is not followed. Correct its base_url."
             return UpstreamRefused(self._say(what), status=status)
         advice = retry_after_s(headers, now=time.time())
-        return self._mapped(status, self._quoted(_decoded(body)), advice)
+        return self._mapped(status, _decoded(body), advice)
 
     def of_error(self, error: object) -> UpstreamError:
         """Map an error object that came with status 200; without a status code in it the answer is simply bad."""
-        message = self._quoted(error)
         status = _status_in(error)
-        return self.broken(f"sent an error: {message}") if status is None else self._mapped(status, message)
+        if status is not None:
+            return self._mapped(status, error)
+        return BadAnswer(self._say(f"sent an error: {self._quoted(error)}"), vendor_code=vendor_code(error))
 
     def broken(self, what: str) -> BadAnswer:
         """Make the error for an answer that is not what was promised."""
@@ -65,15 +71,15 @@ class Failures:
         """Make the error for a time limit that was passed; `stage` is connect, first byte, idle or total."""
         return UpstreamTimeout(self._say(f"passed its {stage} timeout of {limit_s:g} s."))
 
-    def _mapped(self, status: int, message: str, advice_s: float | None = None) -> UpstreamError:
-        text = self._say(f"answered {status}: {message}")
+    def _mapped(self, status: int, body: object, advice_s: float | None = None) -> UpstreamError:
+        text, code = self._say(f"answered {status}: {self._quoted(body)}"), vendor_code(body)
         if status == 429:
-            return RateLimited(text, status=status, retry_after_s=advice_s)
+            return RateLimited(text, status=status, retry_after_s=advice_s, vendor_code=code)
         if status == 408:
-            return UpstreamTimeout(text, status=status, retry_after_s=advice_s)
+            return UpstreamTimeout(text, status=status, retry_after_s=advice_s, vendor_code=code)
         if status >= 500:
-            return UpstreamError(text, status=status, retry_after_s=advice_s)
-        return UpstreamRefused(text, status=status)
+            return UpstreamError(text, status=status, retry_after_s=advice_s, vendor_code=code)
+        return UpstreamRefused(text, status=status, vendor_code=code)
 
     def _quoted(self, body: object) -> str:
         # Masked before it is cut: half a key is a secret too.
@@ -106,11 +112,23 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
 
 def own_message(body: object) -> str:
     """Return an upstream's own words from an error body of any usual shape, on one line."""
-    inner = body.get("error") if isinstance(body, Mapping) else None
-    inner = body if inner is None else inner
+    inner = _inner(body)
     if isinstance(inner, Mapping):
         inner = inner.get("message") or inner.get("detail") or inner
     return " ".join(str(inner).split()) or "no message"
+
+
+def vendor_code(body: object) -> str | None:
+    """Return what an error body calls its error, its `code` before its `type`; None where that is no word."""
+    inner = _inner(body)
+    named = [inner.get(key) for key in ("code", "type")] if isinstance(inner, Mapping) else []
+    return next((each for each in named if isinstance(each, str) and VENDOR_CODE.fullmatch(each)), None)
+
+
+def _inner(body: object) -> object:
+    """Return the error object of a body; the body itself where it has none."""
+    inner = body.get("error") if isinstance(body, Mapping) else None
+    return body if inner is None else inner
 
 
 def _decoded(body: bytes) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from switchpoint.core.attempt import Answer, Chunk
-from switchpoint.core.errors import RequestError, UpstreamError, UpstreamRefused
+from switchpoint.core.errors import RequestError, UpstreamError
 from switchpoint.core.model import Model
 from switchpoint.core.query import Query
 from switchpoint.dialects.dialect import Json
@@ -61,10 +61,10 @@ class Gemini(HttpUpstream):
         try:
             return generate_content(chat)
         except RequestError as error:  # another vendor's model may do
-            raise UpstreamRefused(f"{self._failures.source} {error}", status=400) from None
+            raise RequestError(f"{self._failures.source} {error}", error.param) from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"cannot be sent a request in a shape that is not OpenAI's ({type(error).__name__}: {error})."
-            raise UpstreamRefused(f"{self._failures.source} {what}", status=400) from None
+            raise RequestError(f"{self._failures.source} {what}") from None
 
     def _read_answer(self, data: bytes, sending: Sending) -> Answer:
         body = _decoded(data, self._failures)

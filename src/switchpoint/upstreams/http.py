@@ -23,7 +23,7 @@ from switchpoint.core.trace import outgoing
 from switchpoint.upstreams.failures import Failures
 from switchpoint.upstreams.reading import read_error
 from switchpoint.upstreams.sse import Events
-from switchpoint.upstreams.watch import Limits, Watch
+from switchpoint.upstreams.watch import Limits, Watch, read_body
 
 DRAIN_S = 0.1
 """How long to wait for the end of a body after the end of its stream, so that its connection can be used again."""
@@ -192,7 +192,7 @@ class HttpUpstream(ABC):
         if not 200 <= response.status < 300:
             return response, None
         try:
-            return response, await response.read()
+            return response, await read_body(response, self._failures)
         finally:
             response.close()
 
@@ -213,7 +213,7 @@ class HttpUpstream(ABC):
         said = b""
         try:
             with suppress(UpstreamError):  # the status says enough, even where the rest of the answer is lost
-                said = await watch.wait(response.read())
+                said = await watch.wait(read_body(response, self._failures))
         finally:
             response.close()
         return self._failures.of_status(response.status, response.headers, said)
@@ -263,7 +263,7 @@ class HttpUpstream(ABC):
     async def _check_type(self, response: aiohttp.ClientResponse, watch: Watch) -> None:
         """Raise for a response that is one JSON body: an error in it, or a server that cannot stream."""
         if response.content_type == "application/json":
-            read_error(await watch.wait(response.read(), self._failures.cut), self._failures)
+            read_error(await watch.wait(read_body(response, self._failures), self._failures.cut), self._failures)
             raise self._failures.broken("was asked for a stream and answered with one body.")
 
     def _check_end(self, reader: Reader) -> None:

@@ -18,7 +18,11 @@ from switchpoint.upstreams.failures import Failures
 
 NULL = msgspec.Raw(b"null")
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+MAX_TOKENS = 10**9
+MAX_COST_USD = 10**6
+"""No call uses or costs more: what says so is not understood, so it is neither booked nor recorded."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 T = TypeVar("T")
 
 
@@ -157,7 +161,7 @@ def _usage(raw: msgspec.Raw) -> Usage | None:
         return None
     details = found.prompt_tokens_details or _PromptDetails()
     cached = details.cached_tokens if details.cached_tokens is not None else found.prompt_cache_hit_tokens
-    stated = found.cost is not None and found.cost.is_finite() and found.cost >= 0
+    stated = found.cost is not None and found.cost.is_finite() and 0 <= found.cost <= MAX_COST_USD
     return Usage(
         input_tokens=found.prompt_tokens,
         cached_input_tokens=cached,

@@ -15,6 +15,9 @@ from switchpoint.upstreams.failures import Failures
 
 T = TypeVar("T")
 
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""Of a whole body, decompressed: a small one that unfolds to more is no answer, and would fill the memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -119,3 +122,15 @@ class Watch:
         else:
             self._late = True
             self._waiting.cancel()
+
+
+async def read_body(response: aiohttp.ClientResponse, failures: Failures) -> bytes:
+    """Return a whole body; raises BadAnswer for one that is longer than any answer."""
+    parts: list[bytes] = []
+    size = 0
+    while part := await response.content.readany():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise failures.broken(f"answered with more than {MAX_BODY_BYTES} bytes.")
+    return b"".join(parts)
