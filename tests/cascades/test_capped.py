@@ -151,6 +151,13 @@ class TestCaps:
 
         assert cap.recent.wanted == (False, True)
 
+    def test_a_successor_goes_on_with_a_cap_that_is_unchanged(self) -> None:
+        before = Caps()
+        cap = before.of("careful", 0.1)
+
+        assert Caps(before).of("careful", 0.1) is cap
+        assert Caps(before).of("careful", 0.2) is not cap
+
     def test_a_name_has_one_cap(self) -> None:
         caps = Caps()
 

@@ -131,13 +131,14 @@ def limited_until(wait_s: float) -> Behaviour:
 
 
 @cache
-def _bomb() -> bytes:
-    return gzip.compress(bytes(400_000_000), compresslevel=9)
+def bomb() -> bytes:
+    """Return 100 MB of zeros in 100 kB; the first call takes a while."""
+    return gzip.compress(bytes(100_000_000), compresslevel=6)
 
 
 async def gzip_bomb(exchange: Exchange) -> None:
     kind = "text/event-stream" if exchange.received.streams else "application/json"
-    await exchange.raw(await asyncio.to_thread(_bomb), 200, {"content-type": kind, "content-encoding": "gzip"})
+    await exchange.raw(bomb(), 200, {"content-type": kind, "content-encoding": "gzip"})
 
 
 async def long_length(exchange: Exchange) -> None:
@@ -250,3 +251,22 @@ def events_of(exchange: Exchange) -> list[bytes]:
     usage = {"prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 14}
     events = [json.dumps(each).encode() for each in [*chunks, {**frame, "choices": [], "usage": usage}]]
     return [*events, b"[DONE]"]
+
+
+def cut(events: int, *, inside: bool) -> Behaviour:
+    """Close the connection after so many events of a stream, or in the middle of the next; whole answers alike."""
+
+    async def behave(exchange: Exchange) -> None:
+        payloads = [b"data: %b\n\n" % event for event in events_of(exchange)]
+        if exchange.received.streams:
+            sent = b"".join(payloads[:events]) + (payloads[events][: len(payloads[events]) // 2] if inside else b"")
+            await exchange.head(200, STREAM_HEAD)
+            if sent:
+                await exchange.write(b"%x\r\n%b\r\n" % (len(sent), sent))
+        else:
+            body = b"".join(payloads)
+            await exchange.head(200, {"content-type": "application/json", "content-length": str(len(body))})
+            await exchange.write(body[: len(body) * (2 * events + inside) // (2 * len(payloads))])
+        exchange.over = True
+
+    return behave

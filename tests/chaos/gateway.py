@@ -72,13 +72,14 @@ def configuration(
     models : the upstream of each. A router that takes the cheapest turns to the strong model when the other has failed.
     """
     chain = {name: {"models": [name, STRONG], "verifier": "checks", "threshold": 0.5} for name in models}
+    routers = {f"router-of-{name}": {"kind": "cheapest", "models": [name, STRONG]} for name in models}
     return {
         "upstreams": dict(upstreams),
         "models": {
             **{name: {"upstream": upstream, "upstream_model": name, **PRICE} for name, upstream in models.items()},
             STRONG: {"upstream": "strong", "upstream_model": STRONG, **PRICE, "output_usd_per_mtok": 10},
         },
-        "routers": {f"router-of-{name}": {"kind": "cheapest", "models": [name, STRONG]} for name in models},
+        "routers": routers | dict(more.pop("routers", {})),
         "cascades": {f"cascade-of-{name}": {"kind": "threshold", **chain[name]} for name in models},
         "engine": {
             "default_model": STRONG,

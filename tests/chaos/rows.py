@@ -151,7 +151,7 @@ def bodies() -> Iterator[Row]:
     yield both("deep-json", "JSON 100,000 brackets deep", sending(b"[" * 100_000), BAD)
     yield both("no-choices", "no choices", sending(b'{"choices": []}'), BAD)
     yield both("not-utf8", "bytes that are no text", sending(b"\xff\xfe" * 50), BAD)
-    yield both("gzip-bomb", "400 MB of zeros in 400 kB of gzip", does.gzip_bomb, BAD)
+    yield both("gzip-bomb", "100 MB of zeros in 100 kB of gzip", does.gzip_bomb, BAD)
     yield both("long-length", "less than its content-length says", does.long_length, BAD)
 
 
@@ -194,12 +194,33 @@ def lies() -> Iterator[Row]:
     yield both("more-cached", "more cached tokens than there were", answering(usage=cached), ANSWERS)
 
 
+EVENTS = ("the role", "the first word", "the second word", "the finish reason", "the usage", "[DONE]")
+"""Of the stream that is cut."""
+
+CUT_AFTER = (BAD, BAD, CUT, CUT, UNBILLED, ANSWERS)
+"""How a stream ends that is cut after so many events: before a word, after one, after the finish reason, the usage."""
+
+
+def cuts() -> Iterator[Row]:
+    """Yield every place where a stream can break off: at each boundary of its events, and inside each event."""
+    for number, (event, call) in enumerate(zip(EVENTS, CUT_AFTER, strict=True)):
+        for inside in (False, True):
+            yield Row(
+                name=f"cut-{'inside' if inside else 'before'}-{number}",
+                what=f"breaks off {'inside' if inside else 'before'} {event}",
+                behave=does.cut(number, inside=inside),
+                whole=BAD,
+                streamed=call,
+            )
+
+
 GROUPS = {
     "Connections": tuple(connections()),
     "Silence": tuple(stalls()),
     "Statuses": tuple(statuses()),
     "Bodies, under status 200": tuple(bodies()),
     "Streams": tuple(streams()),
+    "Truncation": tuple(cuts()),
     "Claims": tuple(lies()),
 }
 

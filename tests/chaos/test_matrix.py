@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from switchpoint.core.record import Record
+from tests.chaos.behaviours import bomb
 from tests.chaos.cells import Form, Way
 from tests.chaos.gateway import Gateway, running
 from tests.chaos.observing import Key, Seen, ask_all, cell_of, request_id
@@ -17,6 +18,7 @@ from tests.chaos.rows import CELLS, ROWS, Row
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     behaviours = {row.name: row.behave for row in ROWS if row.behave is not None}
+    bomb()  # made before anybody waits for it
     upstream_of = {row.name: row.upstream for row in ROWS}
     with running(tmp_path_factory.mktemp("matrix"), behaviours, upstream_of) as gateway:
         yield gateway

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -26,8 +26,9 @@ from tests.gateway.test_streams import wait_for
 KEY, NARROW, METERED, POOR = (new_secret() for _ in range(4))
 """Keys: for everything; for one route; with two requests a minute; with hardly any money."""
 
-ROUTER, CASCADE, DRAW = "half", "careful", "draw"
-ROUTES = (ROUTER, CASCADE)
+ROUTER, BEST, CASCADE, DRAW = "half", "best-one", "careful", "draw"
+ROUTES = (ROUTER, BEST, CASCADE)
+"""What every question is asked of; the first router has the weak model answer what is easy, the second never does."""
 
 MINI: dict[str, Any] = {"upstream": "first", "input_usd_per_mtok": 0.1, "output_usd_per_mtok": 0.4}
 MAXI: dict[str, Any] = {"upstream": "second", "input_usd_per_mtok": 3, "output_usd_per_mtok": 15}
@@ -47,6 +48,7 @@ def configuration(first: FakeOpenAI, second: FakeAnthropic, folder: Path) -> dic
         },
         "routers": {
             ROUTER: {"kind": "utility", "models": ["mini", "maxi"], "strong_share": 0.5},
+            BEST: {"kind": "best", "models": ["mini", "maxi"]},
             DRAW: {"kind": "random", "models": ["mini", "maxi"]},
         },
         "cascades": {CASCADE: {"models": ["mini", "maxi"], "verifier": "checks", "threshold": 0.5}},
@@ -125,18 +127,24 @@ class World:
         return anthropic.Anthropic(base_url=self.url, api_key=key, **{"max_retries": 0, **options})
 
 
-@pytest.fixture(scope="package")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@contextmanager
+def running(folder: Path) -> Iterator[World]:
+    """Run the gateway and its vendors while the block runs; records are kept in the folder."""
     vendor = {"mini": openai_vendor(weak=True), "vendor-vectors": embedding}
     with ExitStack() as stack:
         first = stack.enter_context(FakeOpenAI(vendor))
         second = stack.enter_context(FakeAnthropic({"maxi": anthropic_vendor}))
-        settings = configuration(first, second, tmp_path_factory.mktemp("clients"))
-        switchpoint = stack.enter_context(Switchpoint.of(settings))
+        switchpoint = stack.enter_context(Switchpoint.of(configuration(first, second, folder)))
         url = stack.enter_context(serving(switchpoint.app()))
         chat = stack.enter_context(openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0))
         messages = stack.enter_context(anthropic.Anthropic(base_url=url, api_key=KEY, max_retries=0))
         yield World(url=url, first=first, second=second, switchpoint=switchpoint, openai=chat, anthropic=messages)
+
+
+@pytest.fixture(scope="package")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running(tmp_path_factory.mktemp("clients")) as world:
+        yield world
 
 
 @pytest.fixture
@@ -151,5 +159,5 @@ def world(shared: World) -> World:
 
 @pytest.fixture(params=ROUTES)
 def route(request: pytest.FixtureRequest) -> str:
-    """The route that is asked: a router, then a cascade."""
+    """The route that is asked: two routers, then a cascade."""
     return str(request.param)

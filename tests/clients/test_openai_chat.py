@@ -48,17 +48,11 @@ def test_a_question_with_a_system_text_is_answered(world: World, route: str):
 
 
 def test_the_router_sends_questions_to_both_vendors(world: World):
-    asked = [
-        "Hi!",
-        "Name a colour.",
-        "Prove that there are infinitely many primes.",
-        "Derive Noether's theorem in full.",
-    ]
+    asked = ["Name a colour.", "Derive Noether's theorem in full."]
     for text in asked:
         world.openai.chat.completions.create(model=ROUTER, messages=[{"role": "user", "content": text}])
 
-    assert len(world.first.requests) + len(world.second.requests) == len(asked)
-    assert world.first.requests and world.second.requests
+    assert [received.model for received in world.sent] == ["mini", "maxi"]
 
 
 def test_what_the_weak_model_cannot_answer_the_cascade_takes_to_the_other_vendor(world: World):

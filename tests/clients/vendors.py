@@ -106,14 +106,8 @@ def finish(said: Said) -> str:
 
 
 def tool_calls(said: Said) -> list[Json]:
-    return [
-        {
-            "id": f"call_{city}",
-            "type": "function",
-            "function": {"name": "weather", "arguments": json.dumps({"city": city})},
-        }
-        for city in said.calls
-    ]
+    functions = {city: {"name": "weather", "arguments": json.dumps({"city": city})} for city in said.calls}
+    return [{"id": f"call_{city}", "type": "function", "function": made} for city, made in functions.items()]
 
 
 def token(piece: str) -> Json:

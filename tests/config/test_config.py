@@ -70,6 +70,8 @@ def test_all_faults_are_reported_at_once() -> None:
             with_("cascades", c={"models": ["mini", "big"], "verifier": "chekcs", "threshold": 1}),
             "Did you mean 'checks'",
         ),
+        (with_("upstreams", g={"kind": "gemini", "base_ur": "x"}), "upstreams.g.base_ur: unknown key. Did you mean"),
+        (with_("upstreams", b={"kind": "balanced"}), "upstreams.b.upstreams: is missing."),
         ({"upstreams": {}, "models": {}}, "models: name at least one."),
         ({}, "models: is missing."),
     ],

@@ -109,6 +109,18 @@ async def test_an_expired_key_is_refused() -> None:
         await found.principal(secret)
 
 
+async def test_a_key_is_not_refused_while_the_store_has_not_answered_even_once() -> None:
+    secret, clock = new_secret(), Clock()
+    store = Store(key_of(secret))
+    found, store.down = ring(store, clock), True
+
+    with pytest.raises(StoreUnavailable):
+        await found.principal(secret)
+    store.down, clock.s = False, clock.s + EAGER_S + 0.1
+
+    assert (await found.principal(secret)).id == "k"
+
+
 async def test_known_keys_stay_valid_while_the_store_is_away() -> None:
     secret, clock = new_secret(), Clock()
     store = Store(key_of(secret))

@@ -51,7 +51,7 @@ def limiter_of(server: RedisServer, local: LocalLimiter | None = None) -> Shared
 
 def replica(server: PostgresServer, local: LocalLedger | None = None, **more: object) -> SharedLedger:
     postgres = Postgres(server.url, rest_s=0.05)
-    SharedDatabase(postgres)
+    SharedDatabase(postgres).prepare()
     ledger = SharedLedger(postgres, local or LocalLedger(), **more)  # type: ignore[arg-type]
     OPEN.append((ledger, postgres))
     return ledger
@@ -152,6 +152,29 @@ async def test_while_postgresql_is_away_requests_are_refused_where_that_is_asked
 
     with pytest.raises(StoreUnavailable):
         await ledger.reserve(BOTH, 0.1, 0.7)
+
+
+async def test_the_end_waits_only_so_long_for_a_postgresql_that_is_away(postgres_server: PostgresServer) -> None:
+    ledger = replica(postgres_server)
+    ledger.settle(await ledger.reserve(BOTH, 0.1, 0.7), 0.6)
+    await ledger.flush()
+
+    postgres_server.kill()
+    ledger.settle(Reservation("unknown", 0.1), 0.1)
+    await ledger.flush(0.05)  # returns
+    postgres_server.start()
+
+    assert spent_usd(postgres_server)[TOTAL.id] == pytest.approx(0.6)
+
+
+async def test_budgets_are_kept_locally_while_postgresql_has_no_tables_yet(postgres_server: PostgresServer) -> None:
+    postgres = Postgres(postgres_server.url)
+    ledger = SharedLedger(postgres, LocalLedger())
+    OPEN.append((ledger, postgres))
+
+    hold = await ledger.reserve(BOTH, 0.1, 0.7)
+
+    assert isinstance(hold, Pages)
 
 
 def test_keys_and_budgets_are_kept_in_postgresql_as_in_a_file(postgres_server: PostgresServer) -> None:

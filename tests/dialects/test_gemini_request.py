@@ -52,6 +52,14 @@ def test_a_call_and_its_result_are_parts_with_one_name():
     assert given == {"role": "user", "parts": [{"functionResponse": response}]}
 
 
+def test_a_result_that_is_an_error_says_so_and_what_is_for_other_vendors_stays_behind():
+    thinking = {"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]}
+    *_, said, given = sent(USER, CALLS | thinking, RESULT | {"anthropic": {"is_error": True}})["contents"]
+
+    assert given["parts"][0]["functionResponse"]["response"] == {"result": "Error: 12:00"}
+    assert "thinking" not in str(said) and "anthropic" not in str(given)
+
+
 def test_a_result_that_is_an_object_stays_one():
     *_, given = sent(USER, CALLS, {**RESULT, "content": '{"hour": 12}'})["contents"]
 

@@ -133,3 +133,19 @@ def test_an_ambiguous_id_is_refused(run: Run):
 def test_without_a_log_the_commands_say_what_to_do(tmp_path: Path):
     with pytest.raises(ConfigError, match="Send a request through Switchpoint first"):
         invoke("records", "--db", str(tmp_path / "none.sqlite"))
+
+
+def test_without_a_place_the_configurations_records_are_read_and_no_vendors_key_is_needed(
+    make: Callable[..., Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "switchpoint.toml"
+    file.write_text(
+        'upstreams = { v = { base_url = "http://x", api_key_env = "NOT_SET" } }\n[records]\npath = "mine.sqlite"\n'
+    )
+    with RecordLog(tmp_path / "mine.sqlite") as log:
+        log(make(0))
+    monkeypatch.chdir(tmp_path)
+
+    for options in ([], ["--config", str(file)]):
+        assert "rec-0" in invoke("records", *options)
+    assert "rec-0" in invoke("explain", "rec-0")

@@ -84,6 +84,9 @@ class Replica:
         )
         return _replied(request)
 
+    def get(self, path: str) -> Reply:
+        return _replied(urllib.request.Request(self.url + path))
+
     def manage(self, path: str, method: str = "GET", body: object = None) -> Reply:
         """Ask the management listener, with the key of the environment."""
         data = None if body is None else json.dumps(body).encode()

@@ -181,6 +181,16 @@ class TestBudgets:
 
         assert budgets.asked("r:usd_per_1k=0.5", 0.5) is budgets.asked("r:usd_per_1k=0.5", 0.5)
 
+    def test_a_successor_goes_on_with_what_was_spent_towards_an_unchanged_target(self):
+        before = Budgets()
+        configured, asked = before.configured("frugal", 1.0, 0.0), before.asked("frugal:usd_per_1k=2.0", 2.0)
+
+        after = Budgets(before)
+
+        assert after.configured("frugal", 1.0, 0.5) is configured
+        assert after.asked("frugal:usd_per_1k=2.0", 2.0) is asked
+        assert Budgets(before).configured("frugal", 3.0, 0.0) is not configured
+
     def test_callers_cannot_make_more_budgets_than_are_kept(self):
         budgets = Budgets()
         first = budgets.asked("first", 1.0)

@@ -103,7 +103,9 @@ async def test_what_messages_cannot_carry_is_refused_by_name_before_any_call(
 
 @pytest.mark.parametrize("betas", ["one", [1], ["a\r\nx-api-key: b"]])
 async def test_betas_that_no_header_should_hold_are_refused(upstream: Anthropic, betas: object) -> None:
-    assert [type(error) for error in await both(upstream, "ok", asking(anthropic={"betas": betas}))] == [RequestError] * 2
+    errors = await both(upstream, "ok", asking(anthropic={"betas": betas}))
+
+    assert [type(error) for error in errors] == [RequestError] * 2
 
 
 def test_a_configuration_names_its_upstream_and_has_its_prices() -> None:

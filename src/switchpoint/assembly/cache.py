@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from switchpoint.config.cache import CacheSection
+from switchpoint.core.copying import but
 from switchpoint.core.principal import Principal
 from switchpoint.core.protocols import Admission, Gate, KeyValue, Upstream
 from switchpoint.core.query import Query
@@ -37,4 +38,4 @@ class TaggingGate:
 
     async def admit(self, principal: Principal, route: str, query: Query) -> Admission:
         """Let a query in."""
-        return await self.gate.admit(principal, route, replace(query, tags={**query.tags, ROUTE: route}))
+        return await self.gate.admit(principal, route, but(query, tags={**query.tags, ROUTE: route}))

@@ -15,6 +15,7 @@ from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.model import Model
 from switchpoint.core.protocols import Sink
+from switchpoint.records.claims import Claims
 from switchpoint.records.lines import log_request
 from switchpoint.records.semantics import provider_of
 from switchpoint.records.telemetry import Metrics
@@ -40,7 +41,9 @@ class Observability:
         section = config.observability
         self.callees: dict[str, Callee] = {} if after is None else after.callees
         self.callees.update((model.id, _callee(config, model)) for model in catalog)
-        self.metrics: Metrics = _metrics(self.callees) if after is None else after.metrics
+        counting = _counting(self.callees) if after is None else (after.metrics, after.claims)
+        self.metrics: Metrics = counting[0]
+        self.claims: Claims = counting[1]
         self._tracing: Tracing | None = _tracing(section, self.callees) if after is None else after._tracing
         self.trace_share = None if self._tracing is None else section.trace_share
         self.sinks = tuple(self._sinks(section))
@@ -52,6 +55,7 @@ class Observability:
 
     def _sinks(self, section: ObservabilitySection) -> Iterator[Sink]:
         yield self.metrics
+        yield self.claims
         if self._tracing is not None:
             yield self._tracing
         if section.log_requests:
@@ -71,11 +75,11 @@ def secrets_of(config: Config) -> Iterator[str]:
     yield from (os.environ.get(name, "") for name in names)
 
 
-def _metrics(callees: dict[str, Callee]) -> Metrics:
+def _counting(callees: dict[str, Callee]) -> tuple[Metrics, Claims]:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    return Metrics(registry, callees)
+    return Metrics(registry, callees), Claims(registry, callees)
 
 
 def _tracing(section: ObservabilitySection, callees: dict[str, Callee]) -> Tracing | None:

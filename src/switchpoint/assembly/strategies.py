@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -56,14 +55,15 @@ class Strategies:
     """Makes the strategies of a configuration.
 
     default : the model for queries without evidence and for failures to decide.
+    after : whose place these take: their budgets and caps remember what they have seen.
     """
 
-    def __init__(self, config: Config, catalog: Catalog) -> None:
+    def __init__(self, config: Config, catalog: Catalog, after: Strategies | None = None) -> None:
         self.config = config
         self.catalog = catalog
         self.evidence = Evidence(catalog)
-        self.budgets = Budgets()
-        self.caps = Caps()
+        self.budgets: Budgets = Budgets(None if after is None else after.budgets)
+        self.caps: Caps = Caps(None if after is None else after.caps)
         self.default = config.engine.default_model or self.evidence.most_able(catalog)
         require(verifiers_of(config.cascades.values()))
         self.sections = {**BUILT_IN, **config.routers, **config.cascades}
@@ -241,7 +241,7 @@ def _rule(section: RuleSection) -> Rule:
         min_chars=section.min_chars,
         max_chars=section.max_chars,
         keywords=frozenset(word.casefold() for word in section.keywords),
-        pattern=re.compile(section.pattern) if section.pattern else None,
+        pattern=bounded(section.pattern) if section.pattern else None,
         tags={tag: frozenset([v] if isinstance(v, str) else v) for tag, v in section.tags.items()},
         needs=frozenset(section.needs),
     )

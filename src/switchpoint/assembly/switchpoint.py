@@ -54,7 +54,8 @@ class Switchpoint:
     def __init__(self, config: Config, *, after: Switchpoint | None = None) -> None:
         self.config = config
         self.catalog = catalog_of(config)
-        strategies = Strategies(config, self.catalog)
+        self.strategies: Strategies = Strategies(config, self.catalog, None if after is None else after.strategies)
+        strategies = self.strategies
         self.routes = strategies.routes(conversing(config, self.catalog, strategies.strategy))
         self.auto = strategies.auto()
         self.evidence = strategies.evidence

@@ -5,7 +5,7 @@ As with a budget (`routers/budget.py`), deciding stays pure: what changes is a v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from switchpoint.core.attempt import Attempt, best_answered
@@ -98,14 +98,19 @@ class Capped:
 
 
 class Caps:
-    """The caps of a process by the name of their strategy; as a sink it hands each record to those that it is of."""
+    """The caps of a process by the name of their strategy; as a sink it hands each record to those that it is of.
 
-    def __init__(self) -> None:
+    after : whose place these take: a cap that is unchanged looks back on what it has seen.
+    """
+
+    def __init__(self, after: Caps | None = None) -> None:
+        self._before: Mapping[str, Cap] = {} if after is None else after._caps
         self._caps: dict[str, Cap] = {}
 
     def of(self, strategy: str, share: float) -> Cap:
         """Return the cap of a strategy of the configuration: the same one each time."""
-        return self._caps.setdefault(strategy, Cap(share))
+        old = self._before.get(strategy)
+        return self._caps.setdefault(strategy, Cap(share) if old is None or old.share != share else old)
 
     def __call__(self, record: Record) -> None:
         """Take a finished record."""

@@ -46,7 +46,8 @@ def command(
     else:
         _print(scenario.setup, result, scenario.remarks)
         remark(f"Plot: {picture}.")
-        remark(f"Records page: run `switchpoint serve --config {scenario.setup.config}`, then open /records there.")
+        serving = f"switchpoint serve --config {scenario.setup.config}"
+        remark(f"Records page: run `{serving}`; it says where the pages are, and with which token.")
     if stay:
         from switchpoint.cli.serve import command as serve
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from switchpoint.cli.output import print_json, print_table
-from switchpoint.cli.records import DATABASE, plain, usd
+from switchpoint.cli.records import DatabaseOption, plain, reader_of, usd
+from switchpoint.cli.setup import ConfigOption
 from switchpoint.core.record import Record
-from switchpoint.records.reader import RecordReader
 from switchpoint.records.story import Line, bill, said, story
 
 COLUMNS = ("model", "quality, expected", "cost, expected", "call", "why", "what became of it", "cost USD", "seconds")
@@ -20,10 +19,11 @@ COLUMNS = ("model", "quality, expected", "cost, expected", "call", "why", "what 
 def command(
     id: Annotated[str, typer.Argument(help="The record's id, or enough of its beginning.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    db: Annotated[Path, typer.Option(help="The record log.")] = DATABASE,
+    db: DatabaseOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Explain one decision: what was expected of each model, which was called, why, and every cost."""
-    reader = RecordReader(db)
+    reader = reader_of(db, config)
     record = reader.get(id)
     if json:
         print_json(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from switchpoint.cli.output import print_json, print_table, remark
-from switchpoint.cli.setup import ConfigOption, configuration
+from switchpoint.cli.setup import ConfigOption, sections
 from switchpoint.core.errors import RequestError, nearest
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def show_budgets(config: ConfigOption = None, json: JsonOption = False) -> None:
     from switchpoint.assembly.access import budgets_of
     from switchpoint.control.budgets import BudgetStore
 
-    settings, _ = configuration(config)
+    settings = sections(config, "access")
     store = BudgetStore(_database(config))
     rows = _budget_rows(store, [*budgets_of(settings.access), *store.all()])
     if json:
@@ -163,7 +163,7 @@ def _database(config: Path | None) -> Database:
     from switchpoint.assembly.access import Access
     from switchpoint.assembly.stores import Stores
 
-    settings, _ = configuration(config)
+    settings = sections(config, "access", "stores")
     return Access(Stores(settings.stores)).database(settings.access)
 
 

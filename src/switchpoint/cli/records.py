@@ -13,12 +13,12 @@ from typing import Annotated
 import typer
 
 from switchpoint.cli.output import print_json, print_table
+from switchpoint.cli.setup import ConfigOption, sections
 from switchpoint.core.record import Record
 from switchpoint.records.cascading import LayerTotals, RouteTotals
 from switchpoint.records.reader import RecordReader
 from switchpoint.records.summary import Totals
 
-DATABASE = Path("switchpoint-data/records.sqlite")
 LIST = ("id", "time (UTC)", "route", "answered by", "outcome", "calls", "cost USD", "saved USD", "seconds")
 TOTALS = ("model", "queries", "share", "cost USD", "saved USD", "seconds, p50", "p95", "failed calls", "feedback")
 ROUTES = ("route", "queries", "escalated", "share (95 %)", "wasted USD per 1,000")
@@ -27,16 +27,21 @@ WASTE = "Escalated: one model's answer was not enough. Wasted: discarded drafts 
 MOST_USED = 20
 """How many routes are shown; callers make new ones by asking for thresholds."""
 
+DatabaseOption = Annotated[
+    str | None, typer.Option(help="A record log: a file, or env:NAME of a variable; the configuration's if not given.")
+]
+
 
 def command(
     limit: Annotated[int, typer.Option(min=1, help="How many records to show, the newest first.")] = 20,
     model: Annotated[str | None, typer.Option(help="Only records that this model answered.")] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Show totals by model instead of records.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    db: Annotated[Path, typer.Option(help="The record log.")] = DATABASE,
+    db: DatabaseOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """List the latest records, or show what all of them add up to."""
-    reader = RecordReader(db)
+    reader = reader_of(db, config)
     if summary:
         _show_totals(reader, json)
         return
@@ -45,6 +50,15 @@ def command(
         print_json([plain(record) for record in records])
     else:
         print_table("Records", LIST, map(_line, records), caption="`switchpoint explain ID` tells the story of one.")
+
+
+def reader_of(db: str | None, config: Path | None) -> RecordReader:
+    """Return the record log at a place, else the configuration's: a file, or the PostgreSQL that replicas share."""
+    if db is not None:
+        return RecordReader(db)
+    from switchpoint.assembly.stores import record_database
+
+    return RecordReader(record_database(sections(config, "records", "stores")))
 
 
 def plain(record: Record) -> Mapping[str, object]:

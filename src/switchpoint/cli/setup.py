@@ -38,6 +38,16 @@ def configuration(path: Path | None) -> tuple[Config, str]:
     )
 
 
+def sections(path: Path | None, *names: str) -> Config:
+    """Return these sections of the configuration, as they are without a file; raises ConfigError."""
+    from switchpoint.config.read import NOBODY, load_sections
+    from switchpoint.config.schema import Config
+
+    if path is not None or HERE.exists():
+        return load_sections(path or HERE, names)
+    return Config.model_validate(NOBODY)
+
+
 def openai_pair(base_url: str) -> dict[str, Any]:
     """Return the configuration of a cheap and a strong model of OpenAI's."""
     can = ["tools", "vision", "json_schema"]

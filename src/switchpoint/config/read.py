@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -20,13 +21,32 @@ from switchpoint.core.errors import ConfigError, nearest
 
 def load(path: Path) -> Config:
     """Read a configuration file; raises ConfigError with every fault and its place. Paths in it are relative to it."""
+    return parse(_raw(path), str(path), path.parent)
+
+
+def load_sections(path: Path, names: Collection[str]) -> Config:
+    """Read these sections of a file alone, as if there were no others: so that no vendor's key must be at hand.
+
+    Raises ConfigError as `load` does.
+    """
+    raw = {name: section for name, section in _raw(path).items() if name in names}
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = Config.model_validate({**NOBODY, **raw})
+    except ValidationError as error:
+        raise ConfigError([_problem(fault) for fault in error.errors()], str(path)) from None
+    return _with_paths(config, path.parent)
+
+
+NOBODY: Mapping[str, Any] = MappingProxyType({"upstreams": {}, "models": {}})
+
+
+def _raw(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError("there is no such file. Write one, or start without --config.", str(path)) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", str(path)) from error
-    return parse(raw, str(path), path.parent)
 
 
 def parse(raw: Mapping[str, Any], source: str = "configuration", base: Path = Path()) -> Config:
@@ -118,6 +138,10 @@ PATHS = frozenset({"artifact", "tests"})
 TAGS = frozenset(
     {
         "openai",
+        "anthropic",
+        "gemini",
+        "any_llm",
+        "balanced",
         "fake",
         "replay",
         "cheapest",

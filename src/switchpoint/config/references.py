@@ -6,7 +6,6 @@ It works on the raw file, so that these faults are reported beside all others.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -95,9 +94,9 @@ def _bad_patterns(raw: Raw) -> Iterator[str]:
         for index, rule in enumerate(_list(router.get("rules"))):
             pattern = rule.get("pattern") if isinstance(rule, Mapping) else None
             try:
-                re.compile(pattern if isinstance(pattern, str) else "")
-            except re.error as error:
-                yield f"routers.{name}.rules.{index}.pattern: is not a regular expression: {error}. Got {pattern!r}."
+                bounded(pattern if isinstance(pattern, str) else "")
+            except ConfigError as error:
+                yield f"routers.{name}.rules.{index}.pattern: {error}"
 
 
 def _missing_secrets(raw: Raw) -> Iterator[str]:

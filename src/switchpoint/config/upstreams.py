@@ -12,60 +12,54 @@ from switchpoint.config.resilience import BalancedUpstream, PooledUpstream
 from switchpoint.config.section import Price, Section
 
 
-class OpenAIUpstream(PooledUpstream):
-    """Any OpenAI-compatible endpoint; the key is named by its environment variable, never written down."""
+class VendorUpstream(PooledUpstream):
+    """What every upstream of a vendor has: the key, named by its environment variable, and time limits."""
+
+    api_key_env: str | None = None
+    first_byte_timeout_s: PositiveFloat = 60.0
+    idle_timeout_s: PositiveFloat = 30.0
+    total_timeout_s: PositiveFloat = 600.0
+
+
+class HttpUpstream(VendorUpstream):
+    """What every upstream has that we call over HTTP ourselves."""
+
+    headers: dict[str, str] = {}
+    connect_timeout_s: PositiveFloat = 5.0
+
+
+class OpenAIUpstream(HttpUpstream):
+    """Any OpenAI-compatible endpoint."""
 
     kind: Literal["openai"] = "openai"
     base_url: str
-    api_key_env: str | None = None
     api_key_header: str = "Authorization"
-    headers: dict[str, str] = {}
     query: dict[str, str] = {}
-    connect_timeout_s: PositiveFloat = 5.0
-    first_byte_timeout_s: PositiveFloat = 60.0
-    idle_timeout_s: PositiveFloat = 30.0
-    total_timeout_s: PositiveFloat = 600.0
 
 
-class AnthropicUpstream(PooledUpstream):
-    """Anthropic, or a server that speaks its Messages; the key is named by its environment variable."""
+class AnthropicUpstream(HttpUpstream):
+    """Anthropic, or a server that speaks its Messages."""
 
     kind: Literal["anthropic"]
     base_url: str = "https://api.anthropic.com"
-    api_key_env: str | None = None
-    headers: dict[str, str] = {}
     version: str = "2023-06-01"
     betas: list[str] = []
     max_tokens: PositiveInt = 4096
-    connect_timeout_s: PositiveFloat = 5.0
-    first_byte_timeout_s: PositiveFloat = 60.0
-    idle_timeout_s: PositiveFloat = 30.0
-    total_timeout_s: PositiveFloat = 600.0
 
 
-class GeminiUpstream(PooledUpstream):
-    """Google's Gemini; the key is named by its environment variable, never written down."""
+class GeminiUpstream(HttpUpstream):
+    """Google's Gemini."""
 
     kind: Literal["gemini"]
     base_url: str = "https://generativelanguage.googleapis.com"
-    api_key_env: str | None = None
-    headers: dict[str, str] = {}
-    connect_timeout_s: PositiveFloat = 5.0
-    first_byte_timeout_s: PositiveFloat = 60.0
-    idle_timeout_s: PositiveFloat = 30.0
-    total_timeout_s: PositiveFloat = 600.0
 
 
-class AnyLLMUpstream(PooledUpstream):
-    """A vendor that the library any-llm-sdk knows; the key is named by its environment variable."""
+class AnyLLMUpstream(VendorUpstream):
+    """A vendor that the library any-llm-sdk knows."""
 
     kind: Literal["any_llm"]
     provider: str
     base_url: str | None = None
-    api_key_env: str | None = None
-    first_byte_timeout_s: PositiveFloat = 60.0
-    idle_timeout_s: PositiveFloat = 30.0
-    total_timeout_s: PositiveFloat = 600.0
 
 
 class FakeUpstream(Section):

@@ -105,14 +105,18 @@ class SharedDatabase:
 
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
-        self._made = False
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Make what is missing, once; raises StoreUnavailable, ConfigError for a newer one."""
+        if not self._prepared:
+            self.postgres.migrate("control", [";\n".join(SCHEMA)])
+            self._prepared = True
 
     @contextmanager
     def transaction(self) -> Iterator[Execute]:
         """Run a transaction; see `Database`."""
-        if not self._made:
-            self.postgres.migrate("control", [";\n".join(SCHEMA)])
-            self._made = True
+        self.prepare()
         with self.postgres.connected() as connection, connection.transaction():
 
             def execute(statement: str, values: Sequence[object] = ()) -> list[Row]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from switchpoint.control.budgets import Account, Budget, Subjects, accounts_of, subjects
@@ -15,6 +16,7 @@ from switchpoint.control.limits import Amounts, Limit, Limiter, Meter, Readings,
 from switchpoint.control.reserving import Range, Reserving
 from switchpoint.control.scopes import base_route, check_route, within
 from switchpoint.core.catalog import Catalog
+from switchpoint.core.copying import but
 from switchpoint.core.errors import Unauthenticated
 from switchpoint.core.principal import ANONYMOUS, Principal
 from switchpoint.core.protocols import Strategy
@@ -26,6 +28,8 @@ REMEMBERED = 10_000
 
 NO_KEY = "No API key was sent. Send one as 'Authorization: Bearer KEY'."
 TOKEN_CAPS = ("max_completion_tokens", "max_tokens")
+
+_logger = logging.getLogger(__name__)
 
 
 class Applied(NamedTuple):
@@ -94,6 +98,8 @@ class Admitted:
         booked_usd = None
         if hold is not None and gate.ledger is not None:
             booked_usd = gate.reserving.booked_usd(record, self.query, hold.usd)
+            if record is not None and booked_usd > hold.usd:
+                _tell_overstated(record, gate.reserving.overstated(record, self.query))
             gate.ledger.settle(hold, booked_usd)
         if self.meters:
             gate.limiter.give_back(self.meters, _unused(self.taken, record, booked_usd))
@@ -163,7 +169,7 @@ class ControlGate:
         except BaseException:
             admitted.settle(None)
             raise
-        admitted.query = replace(query, allow=allow, tags=tags, max_cost_usd=max_cost_usd)
+        admitted.query = but(query, allow=allow, tags=tags, max_cost_usd=max_cost_usd)
         return admitted
 
     async def drain(self) -> None:
@@ -197,6 +203,12 @@ class ControlGate:
         """Return the tokens that an answer takes from a limit: the caller's own cap, else what models usually write."""
         caps = (query.parameters.get(name) for name in TOKEN_CAPS)
         return next((cap for cap in caps if type(cap) is int and cap >= 0), self._output_tokens)
+
+
+def _tell_overstated(record: Record, models: Iterable[str]) -> None:
+    """Log the calls of a bill that cannot be right; it is booked all the same, as its vendor will bill it."""
+    for model in models:
+        _logger.warning("Model %r: its upstream states more tokens than the call can take (%s).", model, record.id)
 
 
 def _lower(held_usd: float, limit_usd: float | None) -> float:

@@ -9,13 +9,16 @@ from switchpoint.core.attempt import Attempt
 from switchpoint.core.bounds import Bounds, worst_case
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import NoEligibleModel
-from switchpoint.core.model import Model
+from switchpoint.core.model import Model, Usage
 from switchpoint.core.protocols import Strategy
-from switchpoint.core.query import Query
+from switchpoint.core.query import TOKENS_PER_BYTE, Query
 from switchpoint.core.record import Record
 
 LONGEST_S = 600.0
 """How long a call of a model that is paid by time may take, where the request has no deadline."""
+
+TEMPLATE_TOKENS = 1_000
+"""What a vendor may put around a conversation, such as the instructions of its tools."""
 
 NO_PRICE = "its price is unknown, so no budget can be kept with it"
 
@@ -73,6 +76,20 @@ class Reserving:
         known = [part for part in parts if part is not None]
         return min(reserved_usd, sum(known)) if len(known) == len(parts) else reserved_usd
 
+    def overstated(self, record: Record, query: Query) -> list[str]:
+        """Return the models whose upstream states more tokens than their call can have taken; each call that does.
+
+        More output than the cap that was sent, or more input than the request has bytes: no tokenizer makes more of it.
+        """
+        return [
+            attempt.decision.model
+            for attempt in record.attempts
+            if attempt.answer is not None
+            and attempt.answer.usage is not None
+            and attempt.decision.model in self._catalog
+            and _overstates(attempt.answer.usage, self._catalog[attempt.decision.model], query)
+        ]
+
     def _attempt_usd(self, attempt: Attempt, query: Query) -> float | None:
         if attempt.bill_usd is not None:
             return float(attempt.bill_usd)
@@ -86,6 +103,15 @@ class Reserving:
         if strategy.name in self._catalog:
             return (self._catalog[strategy.name],)
         return [model for model in self._catalog if allow is None or model.id in allow]
+
+
+def _overstates(usage: Usage, model: Model, query: Query) -> bool:
+    cap = model.output_limit(query)
+    if cap is not None and usage.output_tokens is not None and usage.output_tokens > cap:
+        return True
+    if usage.input_tokens is None:
+        return False
+    return usage.input_tokens > model.input_limit(query.input_tokens) / TOKENS_PER_BYTE + TEMPLATE_TOKENS
 
 
 def _calls(models: Iterable[Model], query: Query) -> dict[str, float]:

@@ -14,6 +14,7 @@ import msgspec
 from switchpoint.control.housekeeping import HOUSEKEEPING, Patterns, is_housekeeping
 from switchpoint.control.identity import OPENING, identify
 from switchpoint.core.conversation import last_answer
+from switchpoint.core.copying import but
 from switchpoint.core.decision import Reason
 from switchpoint.core.protocols import KeyValue
 from switchpoint.core.query import Query
@@ -83,7 +84,7 @@ class Sessions:
         # Of a conversation that is known by its opening alone, the first request is like every other one that opens so.
         begins = identity.rung == OPENING and last_answer(query.messages) is None
         found = None if begins else await self.store.get(PREFIX + identity.id)
-        return replace(query, tags=tags, session=self._session(identity.id, found))
+        return but(query, tags=tags, session=self._session(identity.id, found))
 
     def __call__(self, record: Record) -> None:
         """Take a finished record: remember who answered, or that nobody did. Never blocks."""

@@ -123,7 +123,7 @@ class SharedLedger:
         self._wake()
 
     async def flush(self, patience_s: float = FLUSH_S) -> None:
-        """Return once all that has ended is written, or after the patience; what is not expires as of a dead replica."""
+        """Return once all that has ended is written, or after so long; the rest expires, as that of a dead replica."""
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
                 while self._working is not None:
@@ -201,7 +201,7 @@ class SharedLedger:
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    """Return what to say of a transaction that failed: whatever the reason, no budget can be kept with PostgreSQL now."""
+    """Return what to say of a transaction that failed, whatever the reason."""
     if isinstance(error, StoreUnavailable):
         return error
     _logger.error("Budgets cannot be kept in PostgreSQL (%s).", type(error).__name__)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.gemini_contents import GEMINI
+from switchpoint.dialects.extensions import GEMINI
 
 FINISH: Mapping[str, str] = {
     "STOP": "stop",

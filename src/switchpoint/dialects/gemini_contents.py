@@ -10,9 +10,8 @@ import msgspec
 
 from switchpoint.core.errors import RequestError
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.extensions import EXTENSIONS
+from switchpoint.dialects.extensions import GEMINI
 
-GEMINI = "gemini"
 """Our extension field: an object on a request, message or tool call, of fields that stand there in Gemini's form."""
 
 UNSIGNED = "skip_thought_signature_validator"
@@ -22,7 +21,7 @@ SYSTEM = ("system", "developer")
 
 FIELDS = frozenset(
     {"annotations", "content", "images", "name", "reasoning", "reasoning_content", "refusal", "role", "tool_call_id"}
-    | {"tool_calls", GEMINI, *EXTENSIONS}
+    | {"tool_calls", GEMINI}
 )
 """Fields of a message that are known; `name` is not sent, nor are `annotations` and `images`, which are of answers."""
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from switchpoint.core.errors import RequestError
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.extensions import EXTENSIONS
-from switchpoint.dialects.gemini_contents import GEMINI, contents
+from switchpoint.dialects.extensions import EXTENSIONS, GEMINI, without
+from switchpoint.dialects.gemini_contents import contents
 from switchpoint.dialects.gemini_tools import tools
 
 SAME: Mapping[str, str] = {
@@ -49,6 +49,8 @@ HARMLESS: Mapping[str, tuple[object, ...]] = {
 }
 """Values of fields without a counterpart that ask for what Gemini does anyway; every other value is refused."""
 
+OTHERS = EXTENSIONS - {GEMINI}
+
 BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24576}
 """Tokens of thinking by reasoning_effort, for models that take a budget. As Google's own OpenAI endpoint maps them,
 but for `minimal`, which is 1024 there."""
@@ -60,8 +62,10 @@ _BUDGETED = re.compile(r"gemini-(1|2)(\.|-)")
 def generate_content(chat: Mapping[str, Any]) -> Json:
     """Return the body of a generateContent; raises RequestError, which names the field that cannot be carried.
 
-    The object in `gemini` is put over it, so that whatever Gemini has can be asked for.
+    The object in `gemini` is put over it, so that whatever Gemini has can be asked for. Extension fields of other
+    vendors are left out, as everywhere.
     """
+    chat = without(chat, OTHERS)
     _check(chat)
     model = str(chat.get("model"))
     body = contents(chat["messages"], signs=not _BUDGETED.match(model))
@@ -76,7 +80,7 @@ def generate_content(chat: Mapping[str, Any]) -> Json:
 
 def _check(chat: Mapping[str, Any]) -> None:
     for name, value in chat.items():
-        known = name in SAME or name in READ or name in ASIDE or name in EXTENSIONS
+        known = name in SAME or name in READ or name in ASIDE
         if not known and value is not None and value not in HARMLESS.get(name, ()):
             raise RequestError(f"Gemini has nothing for {name!r} with this value. Leave it out, or use 'gemini'.", name)
 

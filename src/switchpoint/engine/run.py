@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 from switchpoint.core.attempt import Attempt, Chunk, Failure, best_answered
+from switchpoint.core.copying import but
 from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Reason, Step, Verify
 from switchpoint.core.errors import (
     DeadlineExceeded,
@@ -153,7 +154,7 @@ class Run:
         """Tell the strategy how the models do, where anything is known: the common case copies nothing."""
         health = None if self.engine.health is None else self.engine.health()
         if health is not None and health is not self.query.health and (health or self.query.health):
-            self.query = replace(self.query, health=health)
+            self.query = but(self.query, health=health)
 
     def _allowed(self, call: Call) -> Step:
         """Return the call, or what is done instead where a limit forbids it."""
@@ -293,7 +294,7 @@ class Run:
         if self._open is not None and self._open.number == number:
             return self._open.draft.commit()
         await self._end(None)
-        self.attempts[number] = replace(attempt, committed=True)
+        self.attempts[number] = but(attempt, committed=True)
         return self._held.get(number, ())
 
     def _in_hand(self, number: int) -> Attempt:

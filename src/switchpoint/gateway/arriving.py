@@ -43,6 +43,13 @@ class Fault(NamedTuple):
 
 MALFORMED = Fault(400, "malformed_request", "This is not a request of HTTP/1.1. Send it through an HTTP client.")
 
+UPGRADE = Fault(
+    400, "upgrade_unsupported", "Another protocol is offered, and none is spoken. Send the request without 'Upgrade'."
+)
+"""The parser stops where another protocol would begin, and a body that follows would be lost."""
+
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
 
 class HeadRefused(Exception):
     """Stops the parser; what is answered stands in `fault`."""
@@ -94,13 +101,8 @@ class Arriving(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Hand the request on, unless its head is too large."""
-        most = self.limits.max_headers
-        if len(self.headers) > most:
-            self._fault = Fault(431, "request_too_large", f"The request has more than {most} headers. Send fewer.")
-            raise HeadRefused
-        in_pieces = self._head_bytes > 0 or self._block > self.limits.max_head_bytes
-        if in_pieces and self._size() > self.limits.max_head_bytes:
-            self._fault = self._too_large()
+        self._fault = self._fault_of_head()
+        if self._fault is not None:
             raise HeadRefused
         self._in_head = False
         super().on_headers_complete()
@@ -114,6 +116,17 @@ class Arriving(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what the parser does not take."""
         self._refuse(self._fault or MALFORMED)
+
+    def _fault_of_head(self) -> Fault | None:
+        most = self.limits.max_headers
+        if len(self.headers) > most:
+            return Fault(431, "request_too_large", f"The request has more than {most} headers. Send fewer.")
+        in_pieces = self._head_bytes > 0 or self._block > self.limits.max_head_bytes
+        if in_pieces and self._size() > self.limits.max_head_bytes:
+            return self._too_large()
+        if self.parser.should_upgrade() and any(name in FRAMING for name, _ in self.headers):
+            return UPGRADE
+        return None
 
     def _size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

@@ -111,6 +111,7 @@ def _responses(operation: Operation, permission: Permission) -> Json:
     if headers:
         success["headers"] = headers
     statuses = set(operation.fails) | (set() if permission is Permission.PUBLIC else {401, 403}) | {500}
+    statuses |= set() if operation.takes is None else {415}
     return {str(operation.status): success} | {
         str(status): {
             "description": _causes(status),

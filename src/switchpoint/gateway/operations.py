@@ -31,7 +31,7 @@ class Operation(NamedTuple):
     """One path with one method.
 
     takes : the name of the shape of its body, None for no body. gives : shapes by media type.
-    fails : statuses of its errors beside 401, 403 and 500. tells : headers of its success.
+    fails : statuses of its errors beside 401, 403, 415 and 500. tells : headers of its success.
     """
 
     summary: str

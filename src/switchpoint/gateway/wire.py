@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from secrets import token_hex
 from typing import Any
 
 import msgspec
 
 from switchpoint.core.errors import RequestError
+from switchpoint.core.ids import new_id
 from switchpoint.core.query import IMAGE_PARTS, Query
 from switchpoint.core.session import Claim
 from switchpoint.gateway.limits import LIMITS, InputLimits, check_depth, check_size
@@ -213,4 +213,4 @@ def _request_id(headers: Headers) -> str:
     for name, value in headers:
         if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return value.decode()
-    return token_hex(16)
+    return new_id()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -210,15 +211,21 @@ class Budgets:
 
     Those of the configuration are kept for ever, those that callers name as long as they are among the last
     `MAX_ASKED` that were asked for.
+
+    after : whose place these take: what was spent towards an unchanged target is remembered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, after: Budgets | None = None) -> None:
+        self._before: Mapping[str, Budget] = {} if after is None else after._configured
         self._configured: dict[str, Budget] = {}
-        self._asked: OrderedDict[str, Budget] = OrderedDict()
+        self._asked: OrderedDict[str, Budget] = OrderedDict() if after is None else after._asked
 
     def configured(self, router: str, target_usd_per_1k: float, start_usd: float) -> Budget:
         """Return the budget of a router of the configuration."""
-        return self._configured.setdefault(router, Budget(target_usd_per_1k, start_usd))
+        budget, before = Budget(target_usd_per_1k, start_usd), self._before.get(router)
+        if before is not None and before.spending.target_usd == budget.spending.target_usd:
+            budget = before
+        return self._configured.setdefault(router, budget)
 
     def asked(self, router: str, target_usd_per_1k: float) -> Budget:
         """Return the budget that a caller named: the same one each time."""

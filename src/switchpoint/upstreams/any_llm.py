@@ -17,8 +17,8 @@ from switchpoint.core.errors import ConfigError, RequestError, UpstreamError, Up
 from switchpoint.core.model import Model
 from switchpoint.core.query import Query
 from switchpoint.dialects.dialect import Json
-from switchpoint.upstreams import wire
 from switchpoint.upstreams.failures import Failures
+from switchpoint.upstreams.openai_compatible import body_of
 from switchpoint.upstreams.reading import read_answer, read_chunk
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ def _client(name: str, provider: str, api_key: str | None, base_url: str | None)
 
 def _asked(model: Model, query: Query, *, stream: bool) -> Json:
     """Return the arguments of the library's call: the request as an OpenAI-compatible server would get it."""
-    asked: Mapping[str, Any] = json.loads(wire.request(model, query, stream=stream))
+    asked: Mapping[str, Any] = json.loads(body_of(model, query, stream=stream))
     return {"reasoning_effort": None, **asked}
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from random import Random
 
 from switchpoint.core.attempt import Answer, Chunk
-from switchpoint.core.errors import UpstreamError, UpstreamRefused, UpstreamUnreachable
+from switchpoint.core.errors import UpstreamError, UpstreamUnreachable
 from switchpoint.core.model import Model
 from switchpoint.core.protocols import Upstream
 from switchpoint.core.query import Query
 from switchpoint.upstreams.breaker import Breaker, Trip
-from switchpoint.upstreams.health import REFUSED_KEYS
+from switchpoint.upstreams.health import callers_fault
 
 DECAY_S = 10.0
 """A peak of latency has faded to 1/e after so long."""
@@ -134,8 +134,8 @@ class Balanced:
         try:
             yield answered
         except UpstreamError as error:
-            settled = settled or not _callers_fault(error)
-            if not _callers_fault(error):
+            settled = settled or not callers_fault(error)
+            if not callers_fault(error):
                 deployment.breaker.failed(self._clock(), type(error).__name__, probe=probe)
             raise
         finally:
@@ -154,10 +154,6 @@ class Balanced:
 
 def _elsewhere(error: UpstreamError) -> UpstreamError:
     """Return a failure that another deployment may not have; raises one that each would have."""
-    if _callers_fault(error):
+    if callers_fault(error):
         raise error
     return error
-
-
-def _callers_fault(error: UpstreamError) -> bool:
-    return isinstance(error, UpstreamRefused) and error.status not in REFUSED_KEYS

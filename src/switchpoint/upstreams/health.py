@@ -72,7 +72,7 @@ class Visit:
 
     def failed(self, error: Exception) -> None:
         """Note a failure, against the upstream, its model, or nobody where the request itself was at fault."""
-        if isinstance(error, RequestError) or _callers_fault(error):
+        if isinstance(error, RequestError) or callers_fault(error):
             self.passed_by()
             return
         now, why = self._board.clock(), _why(error)
@@ -205,7 +205,8 @@ def _of_the_upstream(error: Exception) -> bool:
     return isinstance(error, UpstreamUnreachable) or getattr(error, "status", None) in REFUSED_KEYS
 
 
-def _callers_fault(error: Exception) -> bool:
+def callers_fault(error: Exception) -> bool:
+    """Say whether an upstream refused the request itself, and not our key: that says nothing against it."""
     return isinstance(error, UpstreamRefused) and error.status not in REFUSED_KEYS
 
 

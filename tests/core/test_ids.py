@@ -1,0 +1,28 @@
+"""New ids."""
+
+import os
+
+from switchpoint.core.ids import AT_ONCE, Ids, new_id
+
+
+def test_ids_are_32_hexadecimal_digits():
+    assert all(len(id) == 32 and int(id, 16) >= 0 for id in (new_id(), new_id()))
+
+
+def test_no_id_comes_twice_beyond_what_is_drawn_at_once():
+    ids = Ids()
+
+    assert len({ids() for _ in range(3 * AT_ONCE)}) == 3 * AT_ONCE
+
+
+def test_a_child_process_draws_ids_of_its_own():
+    ids = Ids()
+    ids()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, ids().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert os.read(reading, 32).decode() != ids()
