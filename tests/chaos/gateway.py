@@ -73,6 +73,7 @@ def configuration(
     """
     chain = {name: {"models": [name, STRONG], "verifier": "checks", "threshold": 0.5} for name in models}
     routers = {f"router-of-{name}": {"kind": "cheapest", "models": [name, STRONG]} for name in models}
+    cascades = {f"cascade-of-{name}": {"kind": "threshold", **chain[name]} for name in models}
     return {
         "upstreams": dict(upstreams),
         "models": {
@@ -80,7 +81,7 @@ def configuration(
             STRONG: {"upstream": "strong", "upstream_model": STRONG, **PRICE, "output_usd_per_mtok": 10},
         },
         "routers": routers | dict(more.pop("routers", {})),
-        "cascades": {f"cascade-of-{name}": {"kind": "threshold", **chain[name]} for name in models},
+        "cascades": cascades | dict(more.pop("cascades", {})),
         "engine": {
             "default_model": STRONG,
             "retries": 1,

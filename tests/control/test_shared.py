@@ -11,9 +11,9 @@ from switchpoint.control.budgets import Account, Budget, BudgetStore, Per, Scope
 from switchpoint.control.database import SharedDatabase
 from switchpoint.control.keys import Key, digest, new_secret
 from switchpoint.control.keystore import KeyStore
-from switchpoint.control.ledger import LocalLedger
+from switchpoint.control.ledger import LocalLedger, Pages
 from switchpoint.control.limits import LocalLimiter, Meter, Unit
-from switchpoint.control.shared_ledger import SharedLedger
+from switchpoint.control.shared_ledger import Reservation, SharedLedger
 from switchpoint.control.shared_limits import SharedLimiter
 from switchpoint.core.errors import BudgetSpent, LimitReached, StoreUnavailable
 from switchpoint.engine.engine import utc_now

@@ -35,7 +35,7 @@ def test_every_path_is_on_the_page_and_no_other():
     routes = [route for route in app_of().routes if isinstance(route, Route)]
     served = {f"{method} {route.path_format}" for route in routes for method in route.methods - {"HEAD"}}
 
-    assert set(names([row[0] for row in rows("")])) == served
+    assert {name for name in names([row[0] for row in rows("")]) if "/" in name} == served
 
 
 @pytest.mark.parametrize("kind", SURFACE)
@@ -50,9 +50,9 @@ def test_the_table_of_errors_has_nothing_else():
 
 
 def test_every_option_is_on_the_page_with_its_header():
-    documented = {name: header.split(":")[0].strip("`") for name, header, _ in rows("What may be asked of the routing")}
+    documented = {name: header.split(":")[0].strip("`") for name, header, *_ in rows("What may be asked of the routing")}
 
-    options = {option: name.decode() for name, (option, _) in HEADERS.items()}
+    options = {option: name.decode() for name, (option, _) in reversed(HEADERS.items())}  # the first header of each
     assert documented == {f"`{option}`": name for option, name in options.items()}
     assert set(options) == set(Options.__struct_fields__)
 
@@ -61,7 +61,7 @@ def test_the_headers_of_a_response_are_those_of_the_page(gateway: Gateway):
     response = gateway.post(messages=[USER])
 
     told = {name for name in response.headers if name.startswith("x-")} | {"x-switchpoint-accept-reason"}
-    told |= {"x-switchpoint-session-phase", "x-switchpoint-min-quality"}
+    told |= {"x-switchpoint-session-phase", "x-switchpoint-min-quality", "x-switchpoint-cache"}
     assert {name for name in names([row[0] for row in rows("What is told of the decision")]) if "-" in name} == told
     assert response.headers["x-switchpoint-version"] == SCHEMA_VERSION.decode()
 

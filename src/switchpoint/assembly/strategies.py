@@ -37,6 +37,7 @@ from switchpoint.routers.router import Router
 from switchpoint.routers.routes import Routes
 from switchpoint.routers.rules import Rule, Rules
 from switchpoint.verifiers.needs import require
+from switchpoint.verifiers.patterns import bounded
 
 INFINITY = float("inf")
 WIDE = (UtilityRouter, LengthRouter, RandomRouter, RatedRouter)

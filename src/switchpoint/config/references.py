@@ -11,8 +11,9 @@ from typing import Any
 
 from switchpoint.config.cascade_faults import faults_of_cascades, named_by
 from switchpoint.config.routers import BUILT_IN
-from switchpoint.core.errors import nearest
+from switchpoint.core.errors import ConfigError, nearest
 from switchpoint.verifiers import VERIFIERS
+from switchpoint.verifiers.patterns import bounded
 
 Raw = Mapping[str, Any]
 

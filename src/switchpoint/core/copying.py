@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -15,9 +15,9 @@ def but(value: T, **changes: Any) -> T:
     The fields are copied without `__init__` and `__post_init__`, so it is for classes that do nothing there, and for
     the hot path: `dataclasses.replace` of a query takes as long as a tenth of a decision.
     """
-    kind: type[Any] = type(value)
-    names, all_of = _slots(kind)
-    new = object.__new__(kind)
+    kind = type(value)
+    names, all_of = _FIELDS.get(kind) or _fields(kind)
+    new: T = object.__new__(kind)
     for name, held in zip(names, all_of(value), strict=True):
         object.__setattr__(new, name, held)
     for name, changed in changes.items():
@@ -25,7 +25,10 @@ def but(value: T, **changes: Any) -> T:
     return new
 
 
-@cache
-def _slots(kind: type[Any]) -> tuple[tuple[str, ...], attrgetter[tuple[Any, ...]]]:
+_FIELDS: dict[type[Any], tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
+
+
+def _fields(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
     names = tuple(name for each in kind.__mro__ for name in getattr(each, "__slots__", ()))
-    return names, attrgetter(*names)
+    _FIELDS[kind] = names, attrgetter(*names)
+    return _FIELDS[kind]

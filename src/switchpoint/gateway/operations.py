@@ -96,7 +96,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("GET", "/admin/health"): Operation("Show what was seen of every model's calls."),
     ("GET", "/admin/keys"): Operation("List the keys, without what is secret of them."),
     ("POST", "/admin/keys"): Operation("Make a key; it is shown once.", "KeyBody", status=201, fails=REQUEST_ERRORS),
-    ("DELETE", "/admin/keys/{id}"): Operation("Revoke a key.", fails=(404,)),
+    ("DELETE", "/admin/keys/{id}"): Operation("Revoke a key.", fails=(400, 404)),
     ("GET", "/admin/budgets"): Operation("List the budgets that were set by hand, and what was spent."),
     ("PUT", "/admin/budgets"): Operation("Set a budget.", "BudgetBody", fails=REQUEST_ERRORS),
 }

@@ -12,10 +12,14 @@ from typing import cast
 
 from switchpoint.core.errors import ConfigError
 
+MAX_OPTIONAL = 8
+"""Each optional part doubles the ways to try."""
+
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{)")
 _OPEN = re.compile(r"[*+]|\{\d*,\d*\}")
+_OPTIONAL = re.compile(r"(?<!\()\?")
 _BACK_REFERENCE = re.compile(r"\\[1-9]|\(\?P=")
 
 
@@ -24,7 +28,8 @@ def is_simple(pattern: str) -> bool:
     if _BACK_REFERENCE.search(pattern):
         return False
     plain = _CLASS.sub("x", _ESCAPED.sub("x", pattern))
-    return not _REPEATED_GROUP.search(plain) and len(_OPEN.findall(plain)) <= 1
+    few = len(_OPEN.findall(plain)) <= 1 and len(_OPTIONAL.findall(plain)) <= MAX_OPTIONAL
+    return few and not _REPEATED_GROUP.search(plain)
 
 
 def bounded(pattern: str) -> re.Pattern[str]:
