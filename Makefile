@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-live install-torch demo test lint types docs bench bench-gateway bench-peers all
+.PHONY: help install install-live install-torch demo test lint types docs bench bench-gateway bench-peers sbom all
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,5 +49,8 @@ bench-gateway: install  ## Measure the gateway under load beside a bare proxy, a
 
 bench-peers:  ## Install the peers of that benchmark apart, in .peers (3 GB; never dependencies)
 	PYTHON=$(PYTHON) sh benchmarks/serving/peers.sh .peers
+
+sbom:  ## Write sbom.json, the bill of materials of what serving needs, from its lock file
+	$(PYTHON) requirements/sbom.py requirements/core.txt > sbom.json
 
 all: lint types test docs  ## What CI runs

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from switchpoint.cascades.sticky import Stickiness, Sticky
-from switchpoint.control.sessions import Sessions
+from switchpoint.control.conversations.sessions import Sessions
 from switchpoint.core.attempt import Answer, Attempt
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.conversation import open_tool_loop

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ def test_a_library_is_used_only_where_the_table_says(library: str) -> None:
     }
 
     assert users <= homes_of_libraries()[library]
+
+
+def test_every_library_that_is_used_is_in_the_table() -> None:
+    used = {name.split(".")[0] for path in SOURCE.rglob("*.py") for name in imported_names(path)}
+    anywhere = {"switchpoint", "numpy", "msgspec", "_typeshed", *sys.stdlib_module_names}
+
+    assert used - anywhere <= set(homes_of_libraries())
 
 
 def test_every_room_is_in_the_table_the_tree_and_the_glossary() -> None:

@@ -21,9 +21,10 @@ from tests.records.test_tracing import receiver
 
 TAG = "planted-tag"
 KEY, HEADER, CALLERS_KEY = "planted-vendor-key", "planted-vendor-header", "sp-planted-gateway-key"
+POOL = ("planted-pool-key-a", "planted-pool-key-b")
 PASSWORD = "planted-password"
 PROMPT, SYSTEM, TOOL, ANSWER = "planted-prompt", "planted-system", "planted-tool-result", "planted-answer"
-SECRETS = (KEY, HEADER, CALLERS_KEY, PASSWORD)
+SECRETS = (KEY, *POOL, HEADER, CALLERS_KEY, PASSWORD)
 SAID = (PROMPT, SYSTEM, TOOL, ANSWER)
 MESSAGES = [
     {"role": "system", "content": SYSTEM},
@@ -62,8 +63,14 @@ class Told:
 def configuration(base_url: str, folder: Path) -> dict[str, Any]:
     vendor = {"base_url": base_url, "api_key_env": "PLANTED_KEY", "headers": {"x-extra": HEADER}}
     return {
-        "upstreams": {"vendor": {**vendor, "total_timeout_s": 0.3, "first_byte_timeout_s": 0.2}},
-        "models": {name: {"upstream": "vendor", "tier": "mid"} for name in MODELS},
+        "upstreams": {
+            "vendor": {**vendor, "total_timeout_s": 0.3, "first_byte_timeout_s": 0.2},
+            "pool": {"base_url": base_url, "api_keys_env": ["PLANTED_POOL_A", "PLANTED_POOL_B"]},
+        },
+        "models": {
+            **{name: {"upstream": "vendor", "tier": "mid"} for name in MODELS},
+            "pooled": {"upstream": "pool", "upstream_model": "quotes", "tier": "mid"},
+        },
         "cascades": {"careful": {"models": ["empty", "says"], "verifier": "checks", "threshold": 0.5}},
         "engine": {"retries": 0, "default_model": "says"},
         "records": {"path": str(folder / "records.sqlite")},
@@ -88,7 +95,7 @@ def unexpected() -> None:
         try:
             raise KeyError(PROMPT)
         except KeyError as cause:
-            raise ValueError(f"{SYSTEM} {KEY} postgresql://user:{PASSWORD}@db/x") from cause
+            raise ValueError(f"{SYSTEM} {KEY} {' '.join(POOL)} postgresql://user:{PASSWORD}@db/x") from cause
     except ValueError as error:
         logging.getLogger("switchpoint.gateway.answering").error("A request failed unexpectedly.", exc_info=error)
 
@@ -98,11 +105,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     told, folder = Told(), tmp_path_factory.mktemp("records")
     with pytest.MonkeyPatch.context() as patch, FakeOpenAI(BEHAVIOURS) as server, receiver() as (collector, received):
         patch.setenv("PLANTED_KEY", KEY)
+        for name, key in zip("AB", POOL, strict=True):
+            patch.setenv(f"PLANTED_POOL_{name}", key)
         patch.setenv("PLANTED_COLLECTOR", collector.removesuffix("/v1/traces"))
         switchpoint = Switchpoint.of(configuration(server.base_url, folder))
         listener = configure("json", "debug", secrets=secrets_of(switchpoint.config), stream=told.logs)
         with serving(switchpoint.app()) as url, httpx2.Client(base_url=url, timeout=10) as client:
-            for model in (*MODELS, "careful"):
+            for model in (*MODELS, "pooled", "careful"):
                 told.errors += ask(client, model, stream=False) if model != "drips" else ""
                 told.errors += ask(client, model, stream=True)
             told.models = client.get("/v1/models").text

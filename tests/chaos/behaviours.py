@@ -253,6 +253,56 @@ def events_of(exchange: Exchange) -> list[bytes]:
     return [*events, b"[DONE]"]
 
 
+def raw(head: bytes, body: bytes = b"") -> Behaviour:
+    """Send exactly these bytes and close the connection."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.write(head + b"\r\n\r\n" + body)
+        exchange.over = True
+
+    return behave
+
+
+async def old_http(exchange: Exchange) -> None:
+    """Answer as HTTP/1.0 does: the end of the connection is the end of the body."""
+    if exchange.received.streams:
+        await raw(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream", stream_of(exchange))(exchange)
+        return
+    message = {"role": "assistant", "content": TEXT}
+    usage = {"prompt_tokens": 12, "completion_tokens": 4}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    body = {**exchange.frame("chat.completion"), "choices": [choice], "usage": usage}
+    await raw(b"HTTP/1.0 200 OK\r\nContent-Type: application/json", json.dumps(body).encode())(exchange)
+
+
+async def early_hints(exchange: Exchange) -> None:
+    """Send headers before the headers, and then answer."""
+    await exchange.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" * 3)
+    await answering()(exchange)
+
+
+async def hints_for_ever(exchange: Exchange) -> None:
+    while True:
+        await exchange.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        await asyncio.sleep(0.05)
+
+
+def then(*events: bytes, words: bool = True) -> Behaviour:
+    """Stream a word, and then these payloads; whole answers are the first payload."""
+
+    async def behave(exchange: Exchange) -> None:
+        if not exchange.received.streams:
+            await exchange.raw(events[0], headers={"content-type": "application/json"})
+            return
+        if words:
+            await exchange.delta(content="Hel")
+        for event in events:
+            await exchange.chunk(b"data: %b\n\n" % event)
+        await exchange.end()
+
+    return behave
+
+
 def cut(events: int, *, inside: bool) -> Behaviour:
     """Close the connection after so many events of a stream, or in the middle of the next; whole answers alike."""
 

@@ -102,7 +102,7 @@ def running(
 ) -> Iterator[Gateway]:
     """Run a gateway over an upstream with these behaviours.
 
-    upstream_of : other upstreams than "chaos" by model: "hasty" has short timeouts, "closed", "deaf" and "resetting" are
+    upstream_of : other upstreams than "chaos", by model: "hasty" has short timeouts; "closed", "deaf", "resetting" are
         ports that answer nothing.
     """
     with ExitStack() as stack:

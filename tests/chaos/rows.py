@@ -15,6 +15,10 @@ WAIT_S = 30
 """An advised wait that is longer than the gateway waits itself."""
 
 
+DAY_S = 86_400
+"""The longest wait that is believed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One thing that goes wrong.
@@ -40,6 +44,7 @@ LATE = Fails(kind="UpstreamTimeout", calls=2, status=504)
 BAD = Fails(kind="BadAnswer", calls=2)
 CUT = Breaks(kind="BadAnswer", code="bad_answer")
 STUCK = Breaks(kind="UpstreamTimeout", code="upstream_timeout", status=504)
+REFUSED = Fails(kind="UpstreamRefused")
 ANSWERS = Answers()
 UNBILLED = Answers(bill_known=False)
 
@@ -89,15 +94,14 @@ def stalls() -> Iterator[Row]:
 
 def statuses() -> Iterator[Row]:
     """Yield every status that an upstream can answer."""
-    refused = Fails(kind="UpstreamRefused")
     key = Fails(kind="UpstreamRefused", code="upstream_refused")
     callers = Fails(kind="UpstreamRefused", status=400, elsewhere=False)
     too_long = Fails(kind="UpstreamRefused", status=400)
     tired = Fails(kind="UpstreamError", calls=2)
-    named = {
+    named: dict[int, Call] = {
         **dict.fromkeys((400, 422), callers),
         **dict.fromkeys((401, 402, 403), key),
-        **dict.fromkeys((404, 405, 406, 409, 410, 418, 425, 431, 451), refused),
+        **dict.fromkeys((404, 405, 406, 409, 410, 418, 425, 431, 451), REFUSED),
         408: LATE,
         413: too_long,
         415: too_long,
@@ -108,7 +112,7 @@ def statuses() -> Iterator[Row]:
         yield both(f"status-{status}", f"answers {status}", failing(status), call)
     yield from limits()
     for status in (301, 302, 303, 307, 308):
-        yield both(f"redirects-{status}", f"answers {status}, to a server that is well", does.redirect(status), refused)
+        yield both(f"redirects-{status}", f"answers {status}, to a server that is well", does.redirect(status), REFUSED)
     yield both("status-500-html", "answers 500 with a page of HTML", does.html(500), tired)
     yield both("status-503-empty", "answers 503 with nothing", does.empty(503), tired)
     yield both("status-204", "answers 204 with nothing", does.empty(204), BAD)
@@ -129,6 +133,13 @@ def limits() -> Iterator[Row]:
         "answers 429, Retry-After that is neither",
         failing(429, headers=garbage),
         Fails(kind="RateLimited", calls=2, status=429),
+    )
+    absurd = {"retry-after": "1e300"}
+    yield both(
+        "limited-for-ever",
+        "answers 429, Retry-After of 10^300 s",
+        failing(429, headers=absurd),
+        Fails(kind="RateLimited", status=429, retry_after_s=DAY_S),
     )
     yield both("tired-seconds", "answers 503, Retry-After in seconds", failing(503, headers=seconds), tired)
 
@@ -194,10 +205,46 @@ def lies() -> Iterator[Row]:
     yield both("more-cached", "more cached tokens than there were", answering(usage=cached), ANSWERS)
 
 
+def protocol() -> Iterator[Row]:
+    """Yield bad HTTP, and HTTP that is only unusual."""
+    ok = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    yield both("http-1.0", "HTTP/1.0, whose body ends with the connection", does.old_http, ANSWERS)
+    yield both("early-hints", "three times 103 before the answer", does.early_hints, ANSWERS)
+    yield both("hints-for-ever", "103 for ever", does.hints_for_ever, LATE, "hasty")
+    yield both("huge-header", "a header of 1 MB", does.raw(ok + b"X: " + b"x" * 1_000_000), BAD)
+    yield both("many-headers", "100,000 headers", does.raw(ok + b"X: x\r\n" * 100_000 + b"Y: y"), BAD)
+    yield both("no-gzip", "says gzip and is not", does.raw(ok + b"Content-Encoding: gzip", b"plain"), BAD)
+    yield both("broken-chunk", "a chunk whose length is no number", does.raw(ok + CHUNKED, b"zz\r\nno\r\n"), BAD)
+    yield both("two-lengths", "two different lengths", does.raw(ok + b"Content-Length: 5\r\nContent-Length: 9"), BAD)
+    negative = ok + b"Content-Length: -5"
+    yield both("negative-length", "a length below zero", does.raw(negative, b"hello"), BAD)
+    absurd = b"HTTP/1.1 99999 What\r\nContent-Length: 0"
+    yield both("status-99999", "a status of five digits", does.raw(absurd), BAD)
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: upgrade"
+    yield both("status-101", "another protocol from here on", does.raw(upgrade), REFUSED)
+
+
+CHUNKED = b"Transfer-Encoding: chunked"
+
+
+def shapes() -> Iterator[Row]:
+    """Yield JSON that is nearly an answer, whole and in an event after the first word."""
+
+    def shape(name: str, what: str, data: bytes) -> Row:
+        return Row(name=name, what=what, behave=does.then(data), whole=BAD, streamed=CUT)
+
+    yield shape("a-number", "a number", b"5")
+    yield shape("a-string", "a string", b'"Hello"')
+    yield shape("nan", "NaN, which is no JSON", b'{"choices": [{"index": 0, "logprobs": NaN}]}')
+    yield shape("choices-object", "choices that are no list", b'{"choices": {"0": "Hello"}}')
+    yield shape("finish-number", "a finish reason that is a number", b'{"choices": [{"finish_reason": 7}]}')
+    yield shape("bad-text", "text that is not UTF-8", b'{"choices": [{"message": {"content": "\xff\xfe"}}]}')
+
+
 EVENTS = ("the role", "the first word", "the second word", "the finish reason", "the usage", "[DONE]")
 """Of the stream that is cut."""
 
-CUT_AFTER = (BAD, BAD, CUT, CUT, UNBILLED, ANSWERS)
+CUT_AFTER: tuple[Call, ...] = (BAD, BAD, CUT, CUT, UNBILLED, ANSWERS)
 """How a stream ends that is cut after so many events: before a word, after one, after the finish reason, the usage."""
 
 
@@ -221,6 +268,8 @@ GROUPS = {
     "Bodies, under status 200": tuple(bodies()),
     "Streams": tuple(streams()),
     "Truncation": tuple(cuts()),
+    "HTTP": tuple(protocol()),
+    "Shapes": tuple(shapes()),
     "Claims": tuple(lies()),
 }
 

@@ -40,8 +40,8 @@ def ask(gateway: Gateway, *ids: str) -> list[int]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 4 MB."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(tmp_path)]
+    """A disk of 1 MB."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tmp_path)]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
@@ -68,11 +68,10 @@ def locked(path: Path) -> Iterator[None]:
 def fill(folder: Path) -> Path:
     """Take what is left of a disk."""
     path = folder / "filler"
-    with path.open("wb") as file:
+    with path.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(512))
-                file.flush()
         except OSError as error:
             assert error.errno == errno.ENOSPC
     return path

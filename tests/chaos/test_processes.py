@@ -140,7 +140,9 @@ def test_a_gateway_that_was_killed_starts_again_and_sets_no_money_aside_for_the_
         replica.stop()
 
     spent_usd = spent(tmp_path / "control.sqlite")
-    assert 0 < spent_usd <= 2 * 16e-6 + 1e-12  # of 16 tokens at a dollar a million; of the first nothing, if killed early
+    assert (
+        0 < spent_usd <= 2 * 16e-6 + 1e-12
+    )  # of 16 tokens at a dollar a million; of the first nothing, if killed early
 
 
 def suppressed(replica: Replica, words: str) -> None:
@@ -166,7 +168,9 @@ def test_a_gateway_that_is_asked_to_stop_answers_what_it_began_and_records_all_o
     assert sum(record.outcome == "answered" for record in RecordReader(tmp_path / "records.sqlite").all()) == 4
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\xff\xfe\x00garbage", b"[models.well\n", b"[models.well]\nupstream = 'nobody'"])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"\xff\xfe\x00garbage", b"[models.well\n", b"[models.well]\nupstream = 'nobody'"]
+)
 def test_a_configuration_that_becomes_garbage_under_load_changes_nothing(tmp_path: Path, text: str, garbage: bytes):
     with serving(tmp_path, text) as replica:
         load = Load(replica.url)

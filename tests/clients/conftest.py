@@ -44,7 +44,7 @@ def configuration(first: FakeOpenAI, second: FakeAnthropic, folder: Path) -> dic
         "models": {
             "mini": {**MINI, "tier": "weak", "max_output_tokens": 100},
             "maxi": {**MAXI, "tier": "strong", "max_output_tokens": 4000, "can": ["tools", "vision", "json_schema"]},
-            **{name: MINI for name in ("limited", "fails", "refuses", "error-event", "drips")},
+            **{name: MINI for name in ("limited", "fails", "refuses", "error-event", "silent")},
         },
         "routers": {
             ROUTER: {"kind": "utility", "models": ["mini", "maxi"], "strong_share": 0.5},

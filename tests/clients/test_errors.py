@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -35,9 +36,11 @@ CASES = [
     (KEY, {"model": "refuses"}, "BadRequestError"),
     (KEY, {"model": "limited"}, "RateLimitError"),
     (KEY, {"model": "fails"}, "InternalServerError"),
+    (KEY, {"model": "silent", "extra_body": {"switchpoint": {"deadline_ms": 100}}}, "InternalServerError"),
     (POOR, {}, "RateLimitError"),
 ]
-IDS = ["no key of ours", "not in scope", "no such model", "no such option", "malformed", "limited", "fails", "no money"]
+IDS = ["key", "scope", "model", "option", "malformed", "limited", "fails", "deadline", "money"]
+PAGE = (Path(__file__).parents[2] / "docs" / "clients.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("ask", [chat, respond])
@@ -55,6 +58,11 @@ def test_anthropics_client_raises_the_class_that_fits(world: World, key: str, as
         message(client, **asked)
 
     assert raised.value.body["type"] == "error" and raised.value.body["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", sorted({kind for *_, kind in CASES}))
+def test_the_page_of_the_clients_names_the_class(kind: str):
+    assert f"| `{kind}` |" in PAGE
 
 
 def test_what_cannot_be_carried_is_refused_by_name(world: World):
@@ -78,6 +86,7 @@ def test_a_limit_of_requests_says_when_to_come_back(world: World):
 
     assert raised.value.code == "rate_limit_exceeded"
     assert int(raised.value.response.headers["retry-after"]) > 0
+    assert raised.value.response.headers["x-should-retry"] == "true"
 
 
 @pytest.mark.parametrize("model", ["fails", "limited"])

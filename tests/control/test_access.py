@@ -15,8 +15,8 @@ from switchpoint.assembly.switchpoint import Switchpoint
 from switchpoint.cli.app import run
 from switchpoint.config.access import AccessSection
 from switchpoint.config.read import load
-from switchpoint.control.budgets import Scope
 from switchpoint.control.keys import digest, new_secret
+from switchpoint.control.spending.budgets import Scope
 from switchpoint.core.errors import BudgetSpent, ConfigError
 from switchpoint.core.principal import ANONYMOUS
 from switchpoint.core.query import Query

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from switchpoint.control.budgets import EACH, Budget, Per, Scope
 from switchpoint.control.door import Door
 from switchpoint.control.gate import ControlGate, Rules
 from switchpoint.control.keyring import Keyring
-from switchpoint.control.ledger import LocalLedger
 from switchpoint.control.limits import Limit, LocalLimiter, Unit
-from switchpoint.control.reserving import Reserving
+from switchpoint.control.spending.budgets import EACH, Budget, Per, Scope
+from switchpoint.control.spending.ledger import LocalLedger
+from switchpoint.control.spending.reserving import Reserving
 from switchpoint.core.attempt import Attempt, Failure
 from switchpoint.core.bounds import Bounds, in_turn
 from switchpoint.core.catalog import Catalog

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchpoint.control.housekeeping import Patterns, is_housekeeping
+from switchpoint.control.conversations.housekeeping import Patterns, is_housekeeping
 from switchpoint.core.query import Query
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchpoint.control.identity import Identity, identify
+from switchpoint.control.conversations.identity import Identity, identify
 from switchpoint.core.query import Query
 from switchpoint.core.session import Claim
 

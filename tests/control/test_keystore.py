@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from switchpoint.control.budgets import Budget, BudgetStore, Per, Scope, Spending, period
 from switchpoint.control.database import SqliteFile
 from switchpoint.control.keys import Key, digest, new_secret
 from switchpoint.control.keystore import KeyStore
+from switchpoint.control.spending.budgets import Budget, BudgetStore, Per, Scope, Spending, period
 from switchpoint.core.errors import ConfigError, RequestError
 from switchpoint.core.principal import Permission
 

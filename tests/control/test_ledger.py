@@ -7,10 +7,20 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from switchpoint.control.bookkeeper import Bookkeeper
-from switchpoint.control.budgets import EACH, Account, Budget, BudgetStore, Per, Scope, Spending, accounts_of, period
 from switchpoint.control.database import SqliteFile
-from switchpoint.control.ledger import LocalLedger, Pages
+from switchpoint.control.spending.bookkeeper import Bookkeeper
+from switchpoint.control.spending.budgets import (
+    EACH,
+    Account,
+    Budget,
+    BudgetStore,
+    Per,
+    Scope,
+    Spending,
+    accounts_of,
+    period,
+)
+from switchpoint.control.spending.ledger import LocalLedger, Pages
 from switchpoint.core.errors import BudgetSpent, StoreUnavailable
 
 KEY = Account("key:k:total", Per.TOTAL, 1.0)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchpoint.control.budgets import EACH, Scope
 from switchpoint.control.limits import Limit, LocalLimiter, Meter, Unit, headers, meters_of
+from switchpoint.control.spending.budgets import EACH, Scope
 from switchpoint.core.errors import LimitReached
 
 ONE_A_SECOND = Meter("requests:key:k", Unit.REQUESTS, 60.0)

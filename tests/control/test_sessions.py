@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from switchpoint.control.housekeeping import Patterns
-from switchpoint.control.sessions import Sessions
+from switchpoint.control.conversations.housekeeping import Patterns
+from switchpoint.control.conversations.sessions import Sessions
 from switchpoint.core.attempt import Answer, Attempt
 from switchpoint.core.decision import Decision, Reason
 from switchpoint.core.model import Usage

@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from switchpoint.control.bookkeeper import Bookkeeper
-from switchpoint.control.budgets import Account, Budget, BudgetStore, Per, Scope
 from switchpoint.control.database import SharedDatabase
 from switchpoint.control.keys import Key, digest, new_secret
 from switchpoint.control.keystore import KeyStore
-from switchpoint.control.ledger import LocalLedger, Pages
 from switchpoint.control.limits import LocalLimiter, Meter, Unit
-from switchpoint.control.shared_ledger import Reservation, SharedLedger
 from switchpoint.control.shared_limits import SharedLimiter
+from switchpoint.control.spending.bookkeeper import Bookkeeper
+from switchpoint.control.spending.budgets import Account, Budget, BudgetStore, Per, Scope
+from switchpoint.control.spending.ledger import LocalLedger, Pages
+from switchpoint.control.spending.shared_ledger import Reservation, SharedLedger
 from switchpoint.core.errors import BudgetSpent, LimitReached, StoreUnavailable
 from switchpoint.engine.engine import utc_now
 from switchpoint.stores.postgres import Postgres

@@ -8,8 +8,8 @@ import pytest
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
 from switchpoint.core.errors import RequestError
-from switchpoint.dialects.gemini_contents import UNSIGNED
-from switchpoint.dialects.gemini_request import ASIDE, HARMLESS, READ, SAME, generate_content
+from switchpoint.dialects.gemini.contents import UNSIGNED
+from switchpoint.dialects.gemini.request import ASIDE, HARMLESS, READ, SAME, generate_content
 
 USER = {"role": "user", "content": "What time is it?"}
 FUNCTION = {"name": "clock", "arguments": '{"zone":"UTC"}'}

@@ -17,10 +17,10 @@ from pydantic import TypeAdapter
 
 from switchpoint.core.attempt import Chunk
 from switchpoint.core.errors import RequestError
-from switchpoint.dialects.responses import Responses
-from switchpoint.dialects.responses_body import ECHOED
-from switchpoint.dialects.responses_request import ELSEWHERE, READ, REFUSED, SAME
-from switchpoint.dialects.responses_sealed import opened, sealed
+from switchpoint.dialects.responses.body import ECHOED
+from switchpoint.dialects.responses.request import ELSEWHERE, READ, REFUSED, SAME
+from switchpoint.dialects.responses.responses import Responses
+from switchpoint.dialects.responses.sealed import opened, sealed
 
 RESPONSES = Responses()
 EVENT = TypeAdapter(ResponseStreamEvent)

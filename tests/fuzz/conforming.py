@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from switchpoint.gateway.openapi import document
+from switchpoint.gateway.description.openapi import document
 from tests.fuzz.listeners import MODELS, Listeners, all_paths
 from tests.gateway.test_management import TOKEN
 
@@ -54,6 +54,8 @@ def fuzzing(target: Target, examples: int, *, fixed: bool) -> Callable[[Listener
     fixed : the same requests every time. Half of those that name a model name one that exists.
     """
 
+    cases = target.operation.as_strategy(generation_mode=target.mode)
+
     def fuzz(listeners: Listeners) -> None:
         @settings(
             max_examples=examples,
@@ -62,12 +64,10 @@ def fuzzing(target: Target, examples: int, *, fixed: bool) -> Callable[[Listener
             deadline=None,
             suppress_health_check=list(HealthCheck),
         )
-        @given(
-            case=target.operation.as_strategy(generation_mode=target.mode), model=st.none() | st.sampled_from(MODELS)
-        )
+        @given(case=cases, model=st.none() | st.sampled_from(MODELS))
         def send(case: schemathesis.Case, model: str | None) -> None:
             if model is not None and isinstance(case.body, dict):
-                case.body["model"] = model
+                case.body = {**case.body, "model": model}
             check(listeners, target, case)
 
         send()

@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from switchpoint.control.budgets import BudgetStore
 from switchpoint.control.database import SqliteFile
 from switchpoint.control.keystore import KeyStore
+from switchpoint.control.spending.budgets import BudgetStore
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import UnknownRecord
 from switchpoint.core.health import Health
@@ -24,8 +24,8 @@ from switchpoint.core.record import Feedback, Record
 from switchpoint.engine.engine import Engine
 from switchpoint.gateway.app import Path as Served
 from switchpoint.gateway.app import create_app, paths
-from switchpoint.gateway.management import Management, create_management_app, public_paths
-from switchpoint.gateway.management_keys import KeyManagement
+from switchpoint.gateway.management.app import Management, create_management_app, public_paths
+from switchpoint.gateway.management.keys import KeyManagement
 from switchpoint.gateway.serve import serving
 from switchpoint.gateway.service import Service
 from switchpoint.routers.fixed import Fixed
@@ -43,7 +43,7 @@ KINDS = {
     "anthropic": (FakeAnthropic, Anthropic),
     "gemini": (FakeGemini, Gemini),
 }
-SWIFT = ("ok", "echo", "tools", "error-event", "limited", "fails", "truncated", "hangs-up", "thinks", "broken-json")
+SWIFT = ("ok", "tools", "error-event", "limited", "fails", "truncated", "hangs-up", "thinks", "broken-json")
 """What models do that are soon done with it, well or not."""
 
 SILENT = ("stalls", "silent")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytest.importorskip("schemathesis")
+
 from tests.fuzz.conforming import Target, fuzzing, targets
 from tests.fuzz.listeners import Listeners, listening
 

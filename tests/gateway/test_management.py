@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from switchpoint.control.budgets import BudgetStore
 from switchpoint.control.keystore import KeyStore
+from switchpoint.control.spending.budgets import BudgetStore
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ConfigError, RequestError, Unauthenticated
 from switchpoint.core.health import Health
@@ -22,9 +22,9 @@ from switchpoint.core.protocols import Admission
 from switchpoint.core.query import Query
 from switchpoint.engine.engine import Engine
 from switchpoint.gateway.app import Path, create_app, paths
-from switchpoint.gateway.management import Management, Version, create_management_app, public_paths
-from switchpoint.gateway.management_access import LOOPBACK, OPERATOR, host_of, hosts_of
-from switchpoint.gateway.management_keys import KeyManagement
+from switchpoint.gateway.management.access import LOOPBACK, OPERATOR, host_of, hosts_of
+from switchpoint.gateway.management.app import Management, Version, create_management_app, public_paths
+from switchpoint.gateway.management.keys import KeyManagement
 from switchpoint.gateway.service import Admitted, OpenGate, Service
 from switchpoint.routers.fixed import Fixed
 from switchpoint.routers.routes import Routes

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from switchpoint.control.budgets import BudgetStore
 from switchpoint.control.database import SqliteFile
 from switchpoint.control.keys import digest, well_formed
 from switchpoint.control.keystore import KeyStore
-from switchpoint.gateway.management import create_management_app
-from switchpoint.gateway.management_keys import KeyManagement
+from switchpoint.control.spending.budgets import BudgetStore
+from switchpoint.gateway.management.app import create_management_app
+from switchpoint.gateway.management.keys import KeyManagement
 from switchpoint.gateway.service import OpenGate
 from tests.gateway.test_management import BEARER, TOKEN, service_of
 

@@ -11,10 +11,10 @@ import pytest
 
 from switchpoint.core.principal import Permission
 from switchpoint.gateway.app import paths
-from switchpoint.gateway.management import Management, public_paths
-from switchpoint.gateway.management_keys import KeyManagement
-from switchpoint.gateway.openapi import document
-from switchpoint.gateway.operations import OPERATIONS
+from switchpoint.gateway.description.openapi import document
+from switchpoint.gateway.description.operations import OPERATIONS
+from switchpoint.gateway.management.app import Management, public_paths
+from switchpoint.gateway.management.keys import KeyManagement
 from tests.gateway.conftest import USER, Gateway
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -17,7 +17,7 @@ from switchpoint.core.decision import Decision, Reason
 from switchpoint.core.model import Usage
 from switchpoint.core.query import EMPTY
 from switchpoint.core.record import Record
-from switchpoint.records.database import insertion
+from switchpoint.records.database import insertion, insertions
 from switchpoint.records.migrations import migrate
 from switchpoint.records.rows import attempt_rows, record_of, record_row
 
@@ -166,6 +166,27 @@ def test_the_row_shows_the_decision_that_was_accepted(full: Record):
 
     assert (row["answered_by"], row["reason"], row["propensity"]) == ("large", "fell_back", 0.9)
     assert row["cost_usd"] == "0.00221"  # the rejected answer and its verification included
+
+
+def test_a_row_to_write_lacks_what_is_unknown(make):
+    record = make(0, baseline_model=None, accepted=None)
+    failed = attempt_rows(record)[1]
+
+    assert not {"baseline_model", "answered_by", "reason", "messages"} & set(record_row(record))
+    assert not {"answer_model", "input_tokens", "score", "ttft_s", "failure_message"} & set(failed)
+    assert None not in [*record_row(record).values(), *failed.values()]
+
+
+def test_a_preparation_of_unknown_cost_is_written_as_such_since_its_column_has_a_default(make):
+    assert record_row(make(0, preparation_usd=None))["preparation_usd"] is None
+
+
+def test_rows_of_the_same_columns_share_a_statement(make):
+    alike = [{"records": [record_row(make(n))], "attempts": attempt_rows(make(n))} for n in range(3)]
+
+    written = [(statement.split()[2], len(values)) for statement, values in insertions(alike)]
+
+    assert written == [("records", 3), ("attempts", 3), ("attempts", 3), ("attempts", 3)]
 
 
 def test_moments_are_written_so_that_text_sorts_by_time(make):

@@ -82,6 +82,7 @@ def configuration(base_url: str, folder: Path, names: Mapping[str, Behaviour]) -
         "models": {name: {"upstream": "vendor", "tier": "mid", **PRICE} for name in names},
         "embeddings": {"vectors": {"base_url": base_url, "model": "vectors", "dim": 1, "api_key_env": "VENDOR_KEY"}},
         "engine": {"retries": 0, "default_model": "ok"},
+        "health": {"enabled": False},  # a breaker would keep the calls from the very faults that are tested
         "records": {"path": str(folder / "records.sqlite")},
         "access": {"required": True, "path": str(folder / "control.sqlite"), "keys": keys},
     }
@@ -89,15 +90,19 @@ def configuration(base_url: str, folder: Path, names: Mapping[str, Behaviour]) -
 
 @contextmanager
 def standing(folder: Path, behaviours: Mapping[str, Behaviour] | None = None, **sections: Any) -> Iterator[Stand]:
-    """Serve models that behave as their names say; `sections` take the place of those of the configuration."""
+    """Serve models that behave as their names say.
+
+    sections : take the place of those of the configuration; a function makes one of the one that is there.
+    """
     names = {**BEHAVIOURS, **(behaviours or {}), "vectors": vectors}
     with pytest.MonkeyPatch.context() as patch, FakeOpenAI(names) as upstream:
         patch.setenv("VENDOR_KEY", VENDOR_KEY)
         for name in ("DATABASE_URL", "REDIS_URL", "SWITCHPOINT_ADMIN_KEY"):
             patch.delenv(name, raising=False)
         config = configuration(upstream.base_url, folder, {**BEHAVIOURS, **(behaviours or {})})
+        made = {name: said(config[name]) if callable(said) else said for name, said in sections.items()}
         with (
-            Switchpoint.of({**config, **sections}) as switchpoint,
+            Switchpoint.of({**config, **made}) as switchpoint,
             serving(switchpoint.app()) as url,
             httpx2.Client(base_url=url, timeout=20) as client,
         ):

@@ -98,9 +98,9 @@ def test_usage_that_cannot_be_is_unknown_and_never_income(lied: Stand, name: str
 def test_a_budget_is_spent_by_answers_whose_usage_is_unknown(tmp_path: Path, name: str):
     """Threat 17: booked at the most that they can have cost, so hiding the usage buys nothing."""
     budget = [{"key": "*", "usd": 0.001, "per": "total"}]
-    with standing(tmp_path, {name: answering(usage=ABSURD[name])}) as plain:
-        access = plain.switchpoint.config.access.model_dump()
-    with standing(tmp_path, {name: answering(usage=ABSURD[name])}, access={**access, "budgets": budget}) as stand:
+    with standing(
+        tmp_path, {name: answering(usage=ABSURD[name])}, access=lambda access: {**access, "budgets": budget}
+    ) as stand:
         answers = [stand.ask("chat", model=name) for _ in range(20)]
 
     assert answers[0].status_code == 200 and answers[-1].status_code == 429
@@ -112,13 +112,10 @@ def test_usage_above_what_was_asked_for_is_booked_as_stated_and_logged(
 ):
     """Threat 17: it is what the vendor will bill, so it counts; an operator is told that it cannot be right."""
     budget = [{"key": "*", "usd": 1.0, "per": "total"}]
-    with standing(tmp_path) as plain:
-        access = plain.switchpoint.config.access.model_dump()
-    with (
-        caplog.at_level(logging.WARNING, "switchpoint.control"),
-        standing(tmp_path, {"huge": answering(usage=ABSURD["huge"])}, access={**access, "budgets": budget}) as stand,
-    ):
-        first, second = stand.ask("chat", model="huge", max_tokens=5), stand.ask("chat", model="huge", max_tokens=5)
+    huge = {"huge": answering(usage=ABSURD["huge"])}
+    with standing(tmp_path, huge, access=lambda access: {**access, "budgets": budget}) as stand:
+        with caplog.at_level(logging.WARNING, "switchpoint.control"):
+            first, second = (stand.ask("chat", model="huge", max_tokens=5) for _ in range(2))
 
     assert (first.status_code, second.status_code) == (200, 429)
     assert "more tokens than" in caplog.text

@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from switchpoint.config.access import AccessSection, KeySection
-from switchpoint.control.bookkeeper import Bookkeeper
-from switchpoint.control.budgets import EACH, Budget, BudgetStore, Per, Scope, accounts_of
 from switchpoint.control.database import Database, SharedDatabase, SqliteFile
 from switchpoint.control.gate import ControlGate, Rules
 from switchpoint.control.keyring import Keyring
 from switchpoint.control.keys import Key, digest
 from switchpoint.control.keystore import KeyStore
-from switchpoint.control.ledger import Ledger, LocalLedger
 from switchpoint.control.limits import Limit, Limiter, LocalLimiter, Meter, Unit
-from switchpoint.control.shared_ledger import SharedLedger
 from switchpoint.control.shared_limits import SharedLimiter
+from switchpoint.control.spending.bookkeeper import Bookkeeper
+from switchpoint.control.spending.budgets import EACH, Budget, BudgetStore, Per, Scope, accounts_of
+from switchpoint.control.spending.ledger import Ledger, LocalLedger
+from switchpoint.control.spending.shared_ledger import SharedLedger
 from switchpoint.core.errors import ConfigError, RequestError, UnknownRecord
 from switchpoint.core.principal import Permission, Principal
 from switchpoint.core.record import Feedback
@@ -69,10 +69,10 @@ class Access:
             return None
         keyring, ledger = None, None
         if active(section):
+            fixed = keys_of(section, self._environment)  # first: what it raises must change nothing
             self._rules = Rules(budgets_of(section), limits_of(section))
             ledger = self._opened(section)
             store = KeyStore(self.database(section))
-            fixed = keys_of(section, self._environment)
             keyring = Keyring(store.all, fixed, refresh_s=section.refresh_s, after=self._keyring)
             self._keyring = keyring
         return ControlGate(

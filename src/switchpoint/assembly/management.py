@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 from switchpoint.assembly.reload import Live
 from switchpoint.config.management import ManagementSection
-from switchpoint.control.budgets import BudgetStore
 from switchpoint.control.database import Database
 from switchpoint.control.keystore import KeyStore
+from switchpoint.control.spending.budgets import BudgetStore
 from switchpoint.core.errors import ConfigError
 from switchpoint.core.health import Health
 from switchpoint.core.principal import Permission
 from switchpoint.gateway import app as gateway
 from switchpoint.gateway.listening import listening
-from switchpoint.gateway.management import Management, create_management_app
-from switchpoint.gateway.management_access import hosts_of
-from switchpoint.gateway.management_keys import KeyManagement
+from switchpoint.gateway.management.access import hosts_of
+from switchpoint.gateway.management.app import Management, create_management_app
+from switchpoint.gateway.management.keys import KeyManagement
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

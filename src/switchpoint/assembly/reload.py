@@ -14,7 +14,7 @@ from switchpoint.assembly.switchpoint import Switchpoint
 from switchpoint.config.schema import Config
 from switchpoint.core.errors import ConfigError, RequestError, SwitchpointError
 from switchpoint.engine.engine import utc_now
-from switchpoint.gateway.management import Version
+from switchpoint.gateway.management.app import Version
 from switchpoint.gateway.service import Service
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Live:
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._configs: deque[tuple[Version, Config]] = deque(maxlen=REMEMBERED)
-        self._serve(switchpoint, "start")
+        self._serve(self._wired(switchpoint, "start"))
 
     @property
     def switchpoint(self) -> Switchpoint:
@@ -178,18 +178,21 @@ class Live:
     async def _replace(self, config: Config, source: str) -> Version:
         old = self._generation
         refuse_restarts(old.switchpoint.config, config)
-        new = await asyncio.to_thread(Switchpoint, config, after=old.switchpoint)
-        self._serve(new, source)
+        self._serve(await asyncio.to_thread(lambda: self._wired(Switchpoint(config, after=old.switchpoint), source)))
         self._retire(old, config.management.grace_s)
         version = self._generation.version
         _logger.info("Configuration %s is version %d now (%s).", version.digest, version.number, source)
         return version
 
-    def _serve(self, switchpoint: Switchpoint, source: str) -> None:
+    def _wired(self, switchpoint: Switchpoint, source: str) -> Generation:
+        """Return the next generation; it may block, since a gate that is new opens its database."""
         number = self._configs[-1][0].number + 1 if self._configs else 1
         version = Version(number=number, digest=switchpoint.config.digest(), at=utc_now(), source=source)
-        self._generation = Generation(switchpoint, version)
-        self._configs.append((version, switchpoint.config))
+        return Generation(switchpoint, version)
+
+    def _serve(self, generation: Generation) -> None:
+        self._generation = generation
+        self._configs.append((generation.version, generation.switchpoint.config))
 
     def _retire(self, old: Generation, grace_s: float) -> None:
         task = asyncio.create_task(old.retire(grace_s))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from switchpoint.cascades.sticky import Stickiness, Sticky
 from switchpoint.config.schema import Config
 from switchpoint.config.sessions import HousekeepingSection, SessionsSection
-from switchpoint.control.housekeeping import HOUSEKEEPING, Patterns
-from switchpoint.control.sessions import Sessions
+from switchpoint.control.conversations.housekeeping import HOUSEKEEPING, Patterns
+from switchpoint.control.conversations.sessions import Sessions
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.errors import ConfigError, nearest
 from switchpoint.core.protocols import KeyValue, Preparation, Strategy

@@ -9,7 +9,7 @@ from typing import Any
 from switchpoint.config.schema import Config
 
 HIDDEN = "(hidden)"
-SECRET = re.compile(r"(^|[_-])(key|keys|token|secret|password|authorization|hash)$", re.IGNORECASE)
+SECRET = re.compile(r"(^|[_-])(key|keys|token|secret|password|authorization|hash|sha256)$", re.IGNORECASE)
 """Names of values that are not shown; those that end in `_env` only name a variable."""
 URL = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 

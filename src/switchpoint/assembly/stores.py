@@ -9,6 +9,7 @@ from pathlib import Path
 from switchpoint.config.schema import Config
 from switchpoint.config.serving import RecordsSection
 from switchpoint.config.stores import StoresSection
+from switchpoint.core.errors import StoreUnavailable
 from switchpoint.core.protocols import KeyValue
 from switchpoint.records.database import BUSY_TIMEOUT_S, Database, SqliteFile
 from switchpoint.records.log import RecordLog
@@ -48,11 +49,27 @@ class Stores:
             return None
         return RecordLog(self.record_database(section), spool=None if self.postgres is None else spool_path(section))
 
+    async def answering(self) -> dict[str, bool | None]:
+        """Return by name whether a store answers now, None for one that is not used; nothing in them is changed."""
+        return {"postgresql": await _answers(self.postgres), "redis": await _answers(self.redis)}
+
     async def disconnect(self) -> None:
         """Close the connections of the running loop; the stores can be used again."""
         for store in (self.postgres, self.redis):
             if store is not None:
                 await store.close()
+
+
+async def _answers(store: Postgres | Redis | None) -> bool | None:
+    if store is None:
+        return None
+    try:
+        await store.ping()
+    except StoreUnavailable:
+        return False
+    finally:
+        await store.close()
+    return True
 
 
 def record_database(config: Config) -> Database:

@@ -22,7 +22,7 @@ from switchpoint.assembly.strategies import Strategies
 from switchpoint.assembly.verifiers import Verifiers
 from switchpoint.config.read import load, parse
 from switchpoint.config.schema import Config
-from switchpoint.control.sessions import Sessions
+from switchpoint.control.conversations.sessions import Sessions
 from switchpoint.core.decision import Decision
 from switchpoint.core.errors import RequestError
 from switchpoint.core.protocols import Gate, KeyValue, Sink

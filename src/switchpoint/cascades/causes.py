@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from switchpoint.core.attempt import Failure
+from switchpoint.core.errors import REFUSED_KEYS
 
 
 class Cause(StrEnum):
@@ -57,7 +58,7 @@ MATRIX: Mapping[Cause, Treatment] = MappingProxyType(
 )
 """The retry matrix. Turning to the next key of a pool comes before it, inside the upstream."""
 
-_BY_STATUS = {401: Cause.KEY, 402: Cause.KEY, 403: Cause.KEY, 413: Cause.TOO_LONG}
+_BY_STATUS = {**dict.fromkeys(REFUSED_KEYS, Cause.KEY), 413: Cause.TOO_LONG}
 _BY_KIND = {"RateLimited": Cause.LIMIT, "BadAnswer": Cause.BROKEN, "UpstreamRefused": Cause.MISFIT}
 
 _BY_CODE = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from typing import Annotated
 
 import typer
@@ -9,13 +11,16 @@ import typer
 from switchpoint.cli.output import print_json, print_table, remark
 from switchpoint.cli.setup import ConfigOption, configuration
 
+SAID = {True: "yes", False: "no", None: "not used"}
+
 
 def command(
     config: ConfigOption = None,
     show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check a configuration: every fault with its place, or what it will do. Nothing is called."""
+    """Check a configuration: every fault with its place, or what it will do. No model is called, nothing is written."""
+    from switchpoint.assembly.access import keys_of
     from switchpoint.assembly.switchpoint import Switchpoint
 
     settings, source = configuration(config)
@@ -32,8 +37,11 @@ def command(
             "default_model": engine.default_model,
             "baseline_model": engine.baseline_model,
             "models_without_price": unpriced,
-            "records": str(settings.records.path) if settings.records.enabled else None,
+            "records": switchpoint.stores.record_database(settings.records).name if settings.records.enabled else None,
             "prompts_stored": settings.records.store_prompts,
+            "keys_required": settings.access.required,
+            "keys_in_configuration": [key.id for key in keys_of(settings.access, os.environ)],
+            "stores_answer": asyncio.run(switchpoint.stores.answering()),
         }
     if json:
         print_json({**facts, "resolved": settings.model_dump(mode="json")} if show else facts)
@@ -45,4 +53,6 @@ def command(
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {SAID[answers]}" for name, answers in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else value

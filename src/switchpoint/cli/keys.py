@@ -15,8 +15,8 @@ from switchpoint.cli.setup import ConfigOption, sections
 from switchpoint.core.errors import RequestError, nearest
 
 if TYPE_CHECKING:
-    from switchpoint.control.budgets import Budget, BudgetStore
     from switchpoint.control.database import Database
+    from switchpoint.control.spending.budgets import Budget, BudgetStore
 
 Kind = TypeVar("Kind", bound=StrEnum)
 
@@ -114,7 +114,7 @@ def set_budget(
     config: ConfigOption = None,
 ) -> None:
     """Set a budget; a running gateway keeps it within a second."""
-    from switchpoint.control.budgets import Budget, BudgetStore, Per, Scope
+    from switchpoint.control.spending.budgets import Budget, BudgetStore, Per, Scope
 
     scope, _, name = whose.partition(":")
     if not name:
@@ -128,7 +128,7 @@ def set_budget(
 def show_budgets(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Show every budget, and what was spent of it in the present period."""
     from switchpoint.assembly.access import budgets_of
-    from switchpoint.control.budgets import BudgetStore
+    from switchpoint.control.spending.budgets import BudgetStore
 
     settings = sections(config, "access")
     store = BudgetStore(_database(config))
@@ -141,7 +141,7 @@ def show_budgets(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 def _budget_rows(store: BudgetStore, budgets: list[Budget]) -> list[tuple[object, ...]]:
     """Return a row for each account that has spent, and for each budget of a name."""
-    from switchpoint.control.budgets import EACH
+    from switchpoint.control.spending.budgets import EACH
 
     limits = {(b.scope, b.name, b.per): b.usd for b in budgets}
     spent = {tuple(line.account.rsplit(":", 1)): line.spent_usd for line in store.spending(time.time())}

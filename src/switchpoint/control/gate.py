@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from switchpoint.control.budgets import Account, Budget, Subjects, accounts_of, subjects
 from switchpoint.control.door import Door
 from switchpoint.control.keyring import Keyring
 from switchpoint.control.keys import presented
-from switchpoint.control.ledger import Hold, Ledger
 from switchpoint.control.limits import Amounts, Limit, Limiter, Meter, Readings, Unit, headers, meters_of
-from switchpoint.control.reserving import Range, Reserving
 from switchpoint.control.scopes import base_route, check_route, within
+from switchpoint.control.spending.budgets import Account, Budget, Subjects, accounts_of, subjects
+from switchpoint.control.spending.ledger import Hold, Ledger
+from switchpoint.control.spending.reserving import Range, Reserving
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.copying import but
 from switchpoint.core.errors import Unauthenticated

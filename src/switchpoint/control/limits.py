@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from switchpoint.control.budgets import EACH, Scope, Subjects
+from switchpoint.control.spending.budgets import Scope, Subjects, applying
 from switchpoint.core.errors import LimitReached
 
 MINUTE_S = 60.0
@@ -73,14 +73,9 @@ class Limiter(Protocol):
 
 def meters_of(limits: Iterable[Limit], subjects: Subjects) -> tuple[Meter, ...]:
     """Return the buckets that a request of these subjects takes from; a limit of a name wins over one for each."""
-    by_place: Mapping[tuple[str, str, str], Limit] = {(limit.scope, limit.name, limit.unit): limit for limit in limits}
-    found = []
-    for scope, name in subjects:
-        for unit in Unit:
-            limit = by_place.get((scope, name, unit)) or by_place.get((scope, EACH, unit))
-            if limit is not None:
-                found.append(Meter(f"{unit}:{scope}:{name}", unit, limit.per_min))
-    return tuple(found)
+    by_place = {(limit.scope, limit.name, limit.unit): limit for limit in limits}
+    found = applying(by_place, subjects, Unit)
+    return tuple(Meter(f"{limit.unit}:{scope}:{name}", limit.unit, limit.per_min) for scope, name, limit in found)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from switchpoint.control.limits import Amounts, LocalLimiter, Meter, Readings, reached, reading
 from switchpoint.core.errors import StoreUnavailable
@@ -51,7 +51,8 @@ class SharedLimiter:
     def __init__(self, redis: Redis, local: LocalLimiter | None = None) -> None:
         self._redis = redis
         self._local = local or LocalLimiter()
-        self._giving: set[asyncio.Task[None]] = set()
+        self._due: dict[Meter, float] = {}
+        self._giving: asyncio.Task[None] | None = None
 
     async def take(self, meters: Sequence[Meter], amounts: Amounts) -> Readings:
         """Take from every bucket; see `Limiter`."""
@@ -66,20 +67,33 @@ class SharedLimiter:
 
     def give_back(self, meters: Sequence[Meter], amounts: Amounts) -> None:
         """Put back into every bucket; see `Limiter`. What Redis does not hear of fills by itself within a minute."""
-        task = asyncio.create_task(self._give_back(meters, amounts))
-        self._giving.add(task)
-        task.add_done_callback(self._giving.discard)
+        for meter in meters:
+            amount = amounts.get(meter.unit, 0.0)
+            if amount:
+                self._due[meter] = self._due.get(meter, 0.0) + amount
+        if self._due and self._giving is None:
+            self._giving = asyncio.create_task(self._give())
 
     async def flush(self) -> None:
         """Return once all that was given back is there."""
-        await asyncio.gather(*self._giving)
+        if self._giving is not None:
+            await self._giving
 
-    async def _give_back(self, meters: Sequence[Meter], amounts: Amounts) -> None:
+    async def _give(self) -> None:
+        """Put back what is due; what comes due meanwhile goes together with the next call."""
         try:
-            taken = [-amounts.get(meter.unit, 0.0) for meter in meters]
-            await self._script(meters, [NOTHING_NEEDED] * len(meters), taken)
+            while self._due:
+                due, self._due = self._due, {}
+                await self._put_back(due)
+        finally:
+            self._giving = None
+
+    async def _put_back(self, due: Mapping[Meter, float]) -> None:
+        try:
+            await self._script(list(due), [NOTHING_NEEDED] * len(due), [-amount for amount in due.values()])
         except StoreUnavailable:
-            self._local.give_back(meters, amounts)
+            for meter, amount in due.items():
+                self._local.give_back([meter], {meter.unit: amount})
 
     async def _script(self, meters: Sequence[Meter], needs: Sequence[float], amounts: Sequence[float]) -> list[int]:
         args: list[float] = []

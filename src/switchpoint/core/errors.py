@@ -40,7 +40,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from switchpoint.core.attempt import Attempt
+    from switchpoint.core.attempt import Attempt, Failure
 
 
 class SwitchpointError(Exception):
@@ -193,6 +193,10 @@ class RateLimited(UpstreamError):
     """The upstream answered 429; `retry_after_s` is its own advice, None if it gave none."""
 
 
+REFUSED_KEYS = frozenset({401, 402, 403})
+"""Statuses by which an upstream refuses the gateway's own key, and not the request."""
+
+
 class UpstreamRefused(UpstreamError):
     """The upstream refused the call (a 4xx other than 408 and 429): the same call would fail again."""
 
@@ -208,9 +212,7 @@ class NoAnswer(SwitchpointError):
 
     def __init__(self, reason: str, attempts: Iterable[Attempt] = ()) -> None:
         self.attempts = tuple(attempts)
-        story = "; ".join(
-            f"{a.decision.model}: {a.failure.kind}: {a.failure.message}" for a in self.attempts if a.failure
-        )
+        story = "; ".join(f"{a.decision.model}: {_told(a.failure)}" for a in self.attempts if a.failure)
         super().__init__(f"No answer: {reason}" + (f" ({story})" if story else ""))
 
 
@@ -277,6 +279,12 @@ SURFACE: dict[type[SwitchpointError], Surface] = {
     ArtifactError: Surface(500, "server_error", 1),
     NotFittedError: Surface(500, "server_error", 1),
 }
+
+
+def _told(failure: Failure) -> str:
+    """Return what a failure is to callers; of one that is no error of ours the kind alone, since it may say anything."""
+    ours = any(failure.kind == each.__name__ for each in SURFACE)
+    return f"{failure.kind}: {failure.message}" if ours else failure.kind
 
 
 def surface(error: type[BaseException]) -> Surface:

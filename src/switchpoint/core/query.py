@@ -117,7 +117,7 @@ class Query:
         return tokens
 
     def _count(self) -> int:
-        said = sum(_message_tokens(message) for message in self.messages)
+        said = sum([_message_tokens(message) for message in self.messages])
         return max(1, int(said + _json_tokens(self.parameters, DEFINITIONS)))
 
     def _said(self) -> Turns:
@@ -183,7 +183,7 @@ def _is_image(part: Mapping[str, Any]) -> bool:
 
 def _json_tokens(holder: Mapping[str, Any], names: Sequence[str]) -> float:
     """Return the tokens of the named fields, as JSON, which is how they are sent."""
-    return sum(_json_bytes(holder[name]) for name in names if holder.get(name)) * TOKENS_PER_BYTE
+    return sum([_json_bytes(holder[name]) for name in names if holder.get(name)]) * TOKENS_PER_BYTE
 
 
 def _json_bytes(value: object) -> int:

@@ -24,13 +24,12 @@ from switchpoint.estimators import artifact
 from switchpoint.estimators.abilities import Ability, fit_abilities, stated_abilities
 from switchpoint.estimators.artifact import Artifact, State
 from switchpoint.estimators.knowledge import EMBEDDER, Knowledge
-from switchpoint.estimators.logistic import sigmoid
+from switchpoint.estimators.logistic import HALF, sigmoid
 from switchpoint.estimators.static import StaticEmbedder
 from switchpoint.estimators.wordpiece import WordPiece
 
 SHIPPED = Path(__file__).parent / "artifacts" / "bundled"
 VOCABULARY = "vocab.txt"
-HALF = np.array(0.5, dtype=np.float32)
 
 
 class Bundled:

@@ -65,7 +65,7 @@ class Novelty(NamedTuple):
         0.5 is undecided. products : ``columns @ matrix``, where the caller has it already.
         """
         distance = _distance(columns @ self.matrix if products is None else products, _sight(columns))
-        return sigmoid(distance * self.line[0] + self.line[1])
+        return sigmoid(distance * self.line[:1] + self.line[1:])
 
 
 def merged(columns: FloatArray, names: Sequence[str]) -> IntArray:

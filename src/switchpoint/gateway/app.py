@@ -21,15 +21,15 @@ from switchpoint.dialects.anthropic.messages import Messages
 from switchpoint.dialects.chat import Chat
 from switchpoint.dialects.dialect import Dialect
 from switchpoint.dialects.encoding import encode
-from switchpoint.dialects.responses import Responses
+from switchpoint.dialects.responses.responses import Responses
 from switchpoint.gateway.betas import MessagesExchange
 from switchpoint.gateway.count_tokens import CountTokens
+from switchpoint.gateway.description.openapi import Description
 from switchpoint.gateway.embeddings import embeddings
 from switchpoint.gateway.endpoints import Endpoints
 from switchpoint.gateway.errors import error_body, shown
 from switchpoint.gateway.exchange import Exchange
 from switchpoint.gateway.guard import Guard
-from switchpoint.gateway.openapi import Description
 from switchpoint.gateway.service import Current
 
 

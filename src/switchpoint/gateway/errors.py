@@ -11,6 +11,7 @@ import msgspec
 
 from switchpoint.core.attempt import Failure
 from switchpoint.core.errors import (
+    REFUSED_KEYS,
     BudgetSpent,
     LimitReached,
     NoAnswer,
@@ -29,9 +30,6 @@ Header = tuple[bytes, bytes]
 
 CALLERS_FAULTS = frozenset({400, 413, 415, 422})
 """Statuses by which an upstream says that the request itself is wrong."""
-
-REFUSED_KEYS = frozenset({401, 402, 403})
-"""Statuses by which an upstream refuses the gateway's own key."""
 
 NOT_YOURS = "An upstream refuses the gateway's own credentials; yours are not at fault. "
 

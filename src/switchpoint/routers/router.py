@@ -13,7 +13,7 @@ from switchpoint.core.decision import Accept, Call, Decision, Reason, Step
 from switchpoint.core.errors import ConfigError, NoEligibleModel
 from switchpoint.core.estimate import Estimates
 from switchpoint.core.protocols import Estimator, Policy
-from switchpoint.core.query import FloatArray, Query
+from switchpoint.core.query import BoolArray, FloatArray, Query
 from switchpoint.routers.contract import keep_contracts, shortfall
 from switchpoint.routers.observed import with_observed
 
@@ -76,7 +76,7 @@ class Router:
             proven=quality.proven,
             cost_usd=self.cost.predict(queries).mean,
             latency_s=self._latency_s(queries),
-            eligible=np.array([self._eligible(query) for query in queries], dtype=bool).reshape(quality.mean.shape),
+            eligible=self._eligible(queries),
             draw=np.array([query.draw for query in queries]),
         )
 
@@ -86,9 +86,8 @@ class Router:
         seen = estimates if self.default is None else estimates.cautiously()
         seen = seen if self.max_latency_s is None else seen.within(self.max_latency_s)
         columns, propensities = self.policy(seen)
-        columns, propensities = keep_contracts(
-            queries, estimates._replace(eligible=seen.eligible), columns, propensities
-        )
+        known = estimates if seen is estimates else estimates._replace(eligible=seen.eligible)
+        columns, propensities = keep_contracts(queries, known, columns, propensities)
         nothing: list[None] = [None] * len(queries)
         rows = zip(
             columns.tolist(),
@@ -98,7 +97,7 @@ class Router:
             estimates.cost_usd.tolist(),
             nothing if estimates.latency_s is None else estimates.latency_s.tolist(),
             nothing if estimates.novelty is None else estimates.novelty.tolist(),
-            nothing if seen.novelty is None else (seen.novelty > self.max_novelty).tolist(),
+            nothing if self.default is None or seen.novelty is None else (seen.novelty > self.max_novelty).tolist(),
             nothing if seen.quality is estimates.quality else seen.quality.tolist(),
             [query.min_quality for query in queries],
             strict=True,
@@ -116,11 +115,13 @@ class Router:
             return None
         return with_observed(self.latency.predict(queries).mean, self.catalog.ids, queries)
 
-    def _eligible(self, query: Query) -> list[bool]:
-        eligible = self.catalog.eligible(query)
-        if not any(eligible):
-            raise NoEligibleModel(self.catalog.exclusions(query))
-        return eligible
+    def _eligible(self, queries: Sequence[Query]) -> BoolArray:
+        """Say which models may take each query, shape (n_queries, n_models); raises NoEligibleModel."""
+        rows = [self.catalog.eligible(query) for query in queries]
+        for query, row in zip(queries, rows, strict=True):
+            if True not in row:
+                raise NoEligibleModel(self.catalog.exclusions(query))
+        return np.array(rows) if rows else np.zeros((0, len(self.catalog)), dtype=bool)
 
     def _decision(
         self,

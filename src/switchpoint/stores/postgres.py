@@ -107,6 +107,10 @@ class Postgres:
         with self.connected() as connection:
             migrate(connection, area, steps)
 
+    async def ping(self) -> None:
+        """Raise StoreUnavailable unless PostgreSQL answers."""
+        await self.run(lambda connection: connection.execute("SELECT 1"))
+
     async def close(self) -> None:
         """Close the idle connections of the running loop."""
         pool = self._pools.pop(asyncio.get_running_loop(), None)

@@ -30,6 +30,9 @@ SECRET_CHARS = 8
 VENDOR_CODE = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 """What a vendor may call an error: a word. Anything else is a message, which may hold a secret."""
 
+MAX_ADVICE_S = 86_400.0
+"""The longest wait that is believed: one header must not keep a key at rest for ever."""
+
 
 class Failures:
     """Makes the errors of the upstream called `name`; `secrets` are masked in whatever it says."""
@@ -64,8 +67,8 @@ class Failures:
         return self.broken(f"broke off in the middle of its answer ({type(error).__name__}).")
 
     def unreachable(self, error: Exception) -> UpstreamUnreachable:
-        """Make the error for a connection that was not made, or broke before the answer."""
-        return UpstreamUnreachable(self._say(f"cannot be reached ({type(error).__name__}: {error})."))
+        """Make the error for a connection that was not made, or broke before the answer; callers learn no address."""
+        return UpstreamUnreachable(self._say(f"cannot be reached ({type(error).__name__})."))
 
     def late(self, stage: str, limit_s: float) -> UpstreamTimeout:
         """Make the error for a time limit that was passed; `stage` is connect, first byte, idle or total."""
@@ -97,17 +100,18 @@ class Failures:
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     """Return the wait that an answer advises, in seconds from `now` (a Unix time), or None where it gives none.
 
-    `retry-after-ms` wins over `Retry-After`, which is a number of seconds or an HTTP date. A past date is no wait.
+    `retry-after-ms` wins over `Retry-After`, which is a number of seconds or an HTTP date. A past date is no wait,
+    and none is longer than a day.
     """
     named = {name.lower(): value for name, value in headers.items()}
     milliseconds = _number(named.get("retry-after-ms", ""))
     if milliseconds is not None:
-        return max(0.0, milliseconds / 1000)
+        return min(max(0.0, milliseconds / 1000), MAX_ADVICE_S)
     advice = named.get("retry-after", "")
     seconds = _number(advice)
     if seconds is None:
         seconds = _seconds_until(advice, now)
-    return None if seconds is None else max(0.0, seconds)
+    return None if seconds is None else min(max(0.0, seconds), MAX_ADVICE_S)
 
 
 def own_message(body: object) -> str:

@@ -16,8 +16,8 @@ from switchpoint.core.model import Model
 from switchpoint.core.query import Query
 from switchpoint.dialects.dialect import Json
 from switchpoint.dialects.encoding import encode
-from switchpoint.dialects.gemini_answer import FINISH, Pieces, completion, usage
-from switchpoint.dialects.gemini_request import generate_content
+from switchpoint.dialects.gemini.answer import FINISH, Pieces, completion, usage
+from switchpoint.dialects.gemini.request import generate_content
 from switchpoint.upstreams.failures import Failures
 from switchpoint.upstreams.http import HttpUpstream, Sending, below, checked_key
 from switchpoint.upstreams.reading import read_answer, read_chunk

@@ -7,12 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from switchpoint.core.errors import RequestError, UpstreamRefused, UpstreamUnreachable
+from switchpoint.core.errors import REFUSED_KEYS, RequestError, UpstreamRefused, UpstreamUnreachable
 from switchpoint.core.health import Health
 from switchpoint.upstreams.breaker import Average, Breaker, Trip
-
-REFUSED_KEYS = frozenset({401, 402, 403})
-"""Statuses by which an upstream refuses our key and not the request."""
 
 TRUST_S = 10.0
 """Whoever was answered himself so lately does not believe others who say that it is shut."""

@@ -14,8 +14,8 @@ class Events:
     """An incremental parser of one stream, after the WHATWG specification of `text/event-stream`.
 
     Lines end in LF, CR or CRLF; several data lines of an event are joined by a newline; comments and every field but
-    `data` are dropped. Differs: an event whose data is empty is dropped too (some servers send them as heartbeats),
-    and a byte order mark is not looked for.
+    `data` are dropped; what is not UTF-8 becomes U+FFFD. Differs: an event whose data is empty is dropped too (some
+    servers send them as heartbeats), and a byte order mark is not looked for.
     """
 
     def __init__(self, source: str = "the stream", max_event_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -49,7 +49,7 @@ class Events:
         if not line:
             payload = b"\n".join(self._data)
             self._data.clear()
-            return payload
+            return payload if payload.isascii() else payload.decode("utf-8", "replace").encode()
         field, _, value = line.partition(b":")
         if field == b"data":
             self._data.append(value.removeprefix(b" "))

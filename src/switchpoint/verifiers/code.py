@@ -24,7 +24,7 @@ PYTHON = ("python", "python3", "py", "")
 Tests = Callable[[Query], Sequence[str]]
 """The tests of a query: each a piece of Python that raises where the answer's code is wrong; none where unknown."""
 
-_FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^[ \t]*```[ \t]*+(\w*+)[^\n]*+\n(.*?)(?:^[ \t]*```[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
 async def code(query: Query, answer: Answer) -> Verdict:

@@ -72,7 +72,7 @@ _CORRECTING = ("not possible", "but we")
 _HEDGES = frozenset({
     "perhaps", "probably", "maybe", "might", "likely", "assume", "assuming", "approximately", "unsure", "unclear"
 })  # fmt: skip
-_ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
+_ITEM = re.compile(r"^[^\S\n]*(?:[-*•]|\d+[.)])\s", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
 _REFUSAL = re.compile(r"^\W*(" + "|".join(STARTS) + ")", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")

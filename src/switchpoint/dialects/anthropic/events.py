@@ -9,7 +9,7 @@ import msgspec
 
 from switchpoint.core.attempt import Chunk
 from switchpoint.dialects.anthropic.errors import write_error
-from switchpoint.dialects.anthropic.message import reasoning, stop, usage
+from switchpoint.dialects.anthropic.message import reasoning, stop, unshaped, usage
 from switchpoint.dialects.dialect import Json
 from switchpoint.dialects.encoding import encode
 from switchpoint.dialects.extensions import THINKING
@@ -40,8 +40,13 @@ class Events:
         self._usage: Mapping[str, Any] | None = None
 
     def event(self, chunk: Chunk) -> bytes:
-        """Return the events of a chunk."""
-        body = _DECODER.decode(chunk.data)
+        """Return the events of a chunk; raises BadAnswer for one whose pieces have not OpenAI's shape."""
+        try:
+            return self._event(_DECODER.decode(chunk.data))
+        except (AttributeError, TypeError, KeyError) as error:
+            raise unshaped(error) from None
+
+    def _event(self, body: Json) -> bytes:
         self._usage = body.get("usage") or self._usage
         events = [] if self._begun else [self._start(body)]
         for choice in body.get("choices") or ():

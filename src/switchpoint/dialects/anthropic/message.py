@@ -35,6 +35,11 @@ def write_message(body: Json) -> Json:
     }
 
 
+def unshaped(error: Exception) -> BadAnswer:
+    """Make the error for an answer in which something is not what OpenAI's form says; upstreams may send anything."""
+    return BadAnswer(f"The answer is not of OpenAI's form ({type(error).__name__}).")
+
+
 def _content(message: Mapping[str, Any]) -> list[Json]:
     """Return the blocks of an answer: thinking, text, calls of tools."""
     return [*_thoughts(message), *_texts(message), *map(_call, _calls(message))]
@@ -87,24 +92,33 @@ def stop(choice: Mapping[str, Any]) -> Json:
     return {"stop_reason": reason, "stop_sequence": sequence, **extension(choice)}
 
 
-def usage(body: Mapping[str, Any] | None) -> Json:
+def usage(body: object) -> Json:
     """Return usage as Anthropic counts it: input_tokens without what was read from or written to the prompt cache.
 
-    Unknown is null, which Anthropic itself never says.
+    Unknown is null, which Anthropic itself never says; so is what an upstream counts in a shape of its own.
     """
-    body = body or {}
-    details = body.get("prompt_tokens_details") or {}
-    read, written = details.get("cached_tokens"), details.get("cache_write_tokens")
-    prompt = body.get("prompt_tokens")
+    details = _object(body, "prompt_tokens_details")
+    read, written = _count(details, "cached_tokens"), _count(details, "cache_write_tokens")
+    prompt = _count(body, "prompt_tokens")
     counts: Json = {
         "input_tokens": None if prompt is None else max(0, prompt - (read or 0) - (written or 0)),
-        "output_tokens": body.get("completion_tokens"),
+        "output_tokens": _count(body, "completion_tokens"),
     }
     if read is not None:
         counts["cache_read_input_tokens"] = read
     if written is not None:
         counts["cache_creation_input_tokens"] = written
-    thought = (body.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    thought = _count(_object(body, "completion_tokens_details"), "reasoning_tokens")
     if thought is not None:
         counts["output_tokens_details"] = {"thinking_tokens": thought}
     return counts
+
+
+def _object(body: object, name: str) -> Mapping[str, Any]:
+    value = body.get(name) if isinstance(body, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(body: object, name: str) -> int | None:
+    value = body.get(name) if isinstance(body, Mapping) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

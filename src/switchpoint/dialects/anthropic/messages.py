@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from switchpoint.core.errors import BadAnswer
 from switchpoint.dialects.anthropic.asked import read_request
 from switchpoint.dialects.anthropic.errors import write_error
 from switchpoint.dialects.anthropic.events import Events
-from switchpoint.dialects.anthropic.message import write_message
+from switchpoint.dialects.anthropic.message import unshaped, write_message
 from switchpoint.dialects.dialect import Json
 
 
@@ -28,7 +27,7 @@ class Messages:
         try:
             return write_message(body)
         except (AttributeError, KeyError, TypeError) as error:
-            raise BadAnswer(f"The answer is not of OpenAI's form ({type(error).__name__}).") from None
+            raise unshaped(error) from None
 
     def writer(self, model: str, asked: Json) -> Events:
         """Return the writer of the events of a message."""

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import msgspec
 
-from switchpoint.control.housekeeping import HOUSEKEEPING, Patterns, is_housekeeping
-from switchpoint.control.identity import OPENING, identify
+from switchpoint.control.conversations.housekeeping import HOUSEKEEPING, Patterns, is_housekeeping
+from switchpoint.control.conversations.identity import OPENING, identify
 from switchpoint.core.conversation import last_answer
 from switchpoint.core.copying import but
 from switchpoint.core.decision import Reason

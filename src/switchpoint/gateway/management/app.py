@@ -20,7 +20,7 @@ from switchpoint.gateway.app import Path, application, endpoint
 from switchpoint.gateway.caller import read_body
 from switchpoint.gateway.endpoints import Endpoints
 from switchpoint.gateway.guard import whose
-from switchpoint.gateway.management_access import Front, ManagementGate
+from switchpoint.gateway.management.access import Front, ManagementGate
 from switchpoint.gateway.options import convert
 from switchpoint.gateway.service import Current, Service
 from switchpoint.gateway.wire import read_object

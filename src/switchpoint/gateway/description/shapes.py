@@ -33,8 +33,8 @@ def components() -> Json:
 def _ours() -> dict[str, Json]:
     """Return the shapes that are read into structs, which refuse fields that they do not know."""
     # Imported here because the application that they belong to serves this document.
-    from switchpoint.gateway.management import RollbackBody
-    from switchpoint.gateway.management_keys import BudgetBody, KeyBody
+    from switchpoint.gateway.management.app import RollbackBody
+    from switchpoint.gateway.management.keys import BudgetBody, KeyBody
 
     structs = [Options, FeedbackBody, RollbackBody, KeyBody, BudgetBody]
     _, made = msgspec.json.schema_components(structs, ref_template="#/components/schemas/{name}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.responses_items import Call, Item, Message, Reasoning
+from switchpoint.dialects.responses.items import Call, Item, Message, Reasoning
 
 READ = frozenset({"role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "annotations"})
 """Fields of a message that have a place of their own in an item; the others are sealed into a reasoning item."""

@@ -9,8 +9,8 @@ from typing import Any
 from switchpoint.core.errors import RequestError
 from switchpoint.dialects.dialect import Json
 from switchpoint.dialects.extensions import EXTENSIONS, GEMINI, without
-from switchpoint.dialects.gemini_contents import contents
-from switchpoint.dialects.gemini_tools import tools
+from switchpoint.dialects.gemini.contents import contents
+from switchpoint.dialects.gemini.tools import tools
 
 SAME: Mapping[str, str] = {
     "frequency_penalty": "frequencyPenalty",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from switchpoint.core.errors import RequestError
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.responses_shape import each_object, must_be, needed, only, without
+from switchpoint.dialects.responses.shape import each_object, must_be, needed, only, without
 
 KINDS = ("function", "custom")
 """Tools that the caller runs; the provider's own (web_search, file_search, mcp, …) are refused."""

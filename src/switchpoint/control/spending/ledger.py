@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from switchpoint.control.budgets import Account, Period, Spending, period
+from switchpoint.control.spending.budgets import Account, Period, Spending, period
 from switchpoint.core.errors import BudgetSpent
 
 TOLERANCE_USD = 1e-12
@@ -72,7 +72,7 @@ class Pages(NamedTuple):
 
 
 class LocalLedger:
-    """The ledger of one process, in memory; a bookkeeper writes it down (`switchpoint.control.bookkeeper`).
+    """The ledger of one process, in memory; a bookkeeper writes it down (`switchpoint.control.spending.bookkeeper`).
 
     A request that began in one period and ended in the next is booked in the first.
     now : seconds since the epoch.

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from switchpoint.core.errors import RequestError
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.responses_input import messages
-from switchpoint.dialects.responses_shape import each_object, only, shaped
-from switchpoint.dialects.responses_tools import tool, tool_choice
+from switchpoint.dialects.responses.input import messages
+from switchpoint.dialects.responses.shape import each_object, only, shaped
+from switchpoint.dialects.responses.tools import tool, tool_choice
 
 SAME = frozenset(
     {

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from switchpoint.control.database import Database
 from switchpoint.core.principal import Principal
+
+Kind = TypeVar("Kind")
+Rule = TypeVar("Rule")
 
 EACH = "*"
 """As a name: a budget or a limit for each key, team, tenant or route by itself."""
@@ -71,14 +74,22 @@ def subjects(principal: Principal, route: str) -> Subjects:
 
 def accounts_of(budgets: Iterable[Budget], subjects: Subjects) -> tuple[Account, ...]:
     """Return the accounts that a request of these subjects is booked in; a budget of a name wins over one for each."""
-    by_place: Mapping[tuple[str, str, str], Budget] = {(b.scope, b.name, b.per): b for b in budgets}
-    found = []
+    by_place = {(budget.scope, budget.name, budget.per): budget for budget in budgets}
+    found = applying(by_place, subjects, Per)
+    return tuple(
+        sorted(Account(f"{scope}:{name}:{budget.per}", budget.per, budget.usd) for scope, name, budget in found)
+    )
+
+
+def applying(
+    rules: Mapping[tuple[Scope, str, Kind], Rule], subjects: Subjects, kinds: Iterable[Kind]
+) -> Iterator[tuple[Scope, str, Rule]]:
+    """Yield the rules of each kind that these subjects fall under; one of a name wins over one for each."""
     for scope, name in subjects:
-        for per in Per:
-            budget = by_place.get((scope, name, per)) or by_place.get((scope, EACH, per))
-            if budget is not None:
-                found.append(Account(f"{scope}:{name}:{per}", per, budget.usd))
-    return tuple(sorted(found))
+        for kind in kinds:
+            rule = rules.get((scope, name, kind)) or rules.get((scope, EACH, kind))
+            if rule is not None:
+                yield scope, name, rule
 
 
 def period(per: Per, now_s: float) -> Period:

@@ -10,8 +10,8 @@ import msgspec
 from switchpoint.core.attempt import Chunk
 from switchpoint.dialects.dialect import Json
 from switchpoint.dialects.encoding import encode
-from switchpoint.dialects.responses_body import ended, error, logprobs, response, suffix, usage
-from switchpoint.dialects.responses_output import Output
+from switchpoint.dialects.responses.body import ended, error, logprobs, response, suffix, usage
+from switchpoint.dialects.responses.output import Output
 
 _DECODER = msgspec.json.Decoder(dict[str, Any])
 

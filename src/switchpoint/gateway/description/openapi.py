@@ -19,9 +19,9 @@ from starlette.responses import Response
 from switchpoint.core.errors import SURFACE
 from switchpoint.core.principal import Permission
 from switchpoint.dialects.encoding import encode
+from switchpoint.gateway.description.operations import OPERATIONS, Operation
+from switchpoint.gateway.description.shapes import components, ref
 from switchpoint.gateway.errors import code
-from switchpoint.gateway.operations import OPERATIONS, Operation
-from switchpoint.gateway.shapes import components, ref
 
 if TYPE_CHECKING:
     from switchpoint.gateway.app import Path

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.responses_sealed import sealed, together, unnumbered
+from switchpoint.dialects.responses.sealed import sealed, together, unnumbered
 
 Events = Iterator[Json]
 

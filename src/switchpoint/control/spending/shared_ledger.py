@@ -13,8 +13,8 @@ from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
-from switchpoint.control.budgets import Account, Per, Spending, period
-from switchpoint.control.ledger import TOLERANCE_USD, Hold, LocalLedger, Pages, spent
+from switchpoint.control.spending.budgets import Account, Per, Spending, period
+from switchpoint.control.spending.ledger import TOLERANCE_USD, Hold, LocalLedger, Pages, spent
 from switchpoint.core.errors import BudgetSpent, StoreUnavailable
 from switchpoint.stores.postgres import Postgres
 

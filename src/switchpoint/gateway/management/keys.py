@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from switchpoint.control.budgets import Budget, BudgetStore, Per, Scope
 from switchpoint.control.keys import Key, digest, new_id, new_secret
 from switchpoint.control.keystore import KeyStore
+from switchpoint.control.spending.budgets import Budget, BudgetStore, Per, Scope
 from switchpoint.core.principal import CALLERS, Permission
 from switchpoint.dialects.encoding import encode
 from switchpoint.gateway.app import Path, endpoint

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.responses_body import ended, logprobs, response, suffix, usage
-from switchpoint.dialects.responses_output import Output
-from switchpoint.dialects.responses_request import chat_request, wants_logprobs
-from switchpoint.dialects.responses_writer import ResponseWriter
+from switchpoint.dialects.responses.body import ended, logprobs, response, suffix, usage
+from switchpoint.dialects.responses.output import Output
+from switchpoint.dialects.responses.request import chat_request, wants_logprobs
+from switchpoint.dialects.responses.writer import ResponseWriter
 
 
 class Responses:

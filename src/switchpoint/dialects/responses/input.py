@@ -7,8 +7,8 @@ from typing import Any
 
 from switchpoint.core.errors import RequestError
 from switchpoint.dialects.dialect import Json
-from switchpoint.dialects.responses_sealed import opened
-from switchpoint.dialects.responses_shape import each_object, must_be, needed, shaped, without
+from switchpoint.dialects.responses.sealed import opened
+from switchpoint.dialects.responses.shape import each_object, must_be, needed, shaped, without
 
 ROLES = ("user", "assistant", "system", "developer")
 OURS = ("type", "id", "status")

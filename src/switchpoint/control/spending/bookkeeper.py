@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from switchpoint.control.budgets import Budget, BudgetStore
-from switchpoint.control.ledger import LocalLedger
+from switchpoint.control.spending.budgets import Budget, BudgetStore
+from switchpoint.control.spending.ledger import LocalLedger
 
 _logger = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ class Bookkeeper:
     ) -> None:
         self._store, self._ledger, self._told = store, ledger, told
         self._window_s, self._now = window_s, now
+        self._failing = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="switchpoint-ledger", daemon=True)
 
@@ -70,4 +71,8 @@ class Bookkeeper:
         try:
             self.write()
         except Exception as error:
-            _logger.warning("What was spent cannot be written now (%s).", type(error).__name__)
+            if not self._failing:  # once an outage, not once a second
+                _logger.warning("What was spent cannot be written now (%s).", type(error).__name__)
+            self._failing = True
+        else:
+            self._failing = False

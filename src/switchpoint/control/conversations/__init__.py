@@ -1,0 +1,1 @@
+"""Conversations: which one a request is of, and what is remembered of it."""

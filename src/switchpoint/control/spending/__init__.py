@@ -1,0 +1,1 @@
+"""Money: budgets, and the ledger that sets aside and books."""

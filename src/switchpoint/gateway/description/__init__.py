@@ -1,0 +1,1 @@
+"""What the paths take and answer, as OpenAPI."""

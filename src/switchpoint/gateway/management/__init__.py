@@ -1,0 +1,1 @@
+"""The listener for operators: its paths, who may ask for them, keys."""
