@@ -19,7 +19,7 @@ HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 def bill(lock: Path, version: str) -> dict[str, Any]:
-    """Return the bill of a lock file for a version of Switchpoint; raises ValueError for a line without version or hash."""
+    """Return the bill of a lock file for a version of Switchpoint; raises ValueError for a line without a hash."""
     text = re.sub(r"\\\n", " ", lock.read_text())
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     product = {"type": "application", "bom-ref": "switchpoint", "name": "switchpoint", "version": version}

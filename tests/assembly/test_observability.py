@@ -50,7 +50,7 @@ async def test_metrics_are_always_there_and_name_the_upstream():
 def test_nothing_is_traced_and_no_request_logged_unless_asked():
     made = switchpoint()
 
-    assert made.observability.sinks == (made.metrics,)
+    assert made.observability.sinks == (made.metrics, made.observability.claims)
     assert made.service().trace_share is None
 
 
@@ -65,7 +65,7 @@ def test_a_collector_turns_traces_on(monkeypatch: pytest.MonkeyPatch, variable: 
 
     made = switchpoint(trace_share=0.25, **named)
 
-    assert len(made.observability.sinks) == 2
+    assert len(made.observability.sinks) == 3
     assert made.service().trace_share == 0.25
     made.close()
 
@@ -138,6 +138,15 @@ def test_the_secrets_of_a_configuration_are_its_keys_and_headers(monkeypatch: py
     config = parse({"upstreams": {"vendor": vendor}, "models": {"mini": {"upstream": "vendor", "tier": "mid"}}})
 
     assert {"a-key", "a-header"} <= set(secrets_of(config))
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:s3cret%21@db:5432/x?a=b", "host=db password=s3cret%21 user=u"])
+def test_the_password_of_a_store_is_a_secret_however_it_is_given(monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("DATABASE_URL", url)
+    vendor = {"kind": "fake", "script": {}}
+    config = parse({"upstreams": {"vendor": vendor}, "models": {"mini": {"upstream": "vendor", "tier": "mid"}}})
+
+    assert "s3cret%21" in set(secrets_of(config))
 
 
 def test_the_keys_of_a_pool_and_the_secrets_of_the_gateway_itself_are_secrets_too(monkeypatch: pytest.MonkeyPatch):

@@ -346,3 +346,16 @@ async def test_what_a_successor_took_over_is_not_closed_with_its_predecessor(liv
 
     assert closed == ["own"]
     assert live.switchpoint.access.disconnect is close
+
+
+async def test_what_a_router_has_spent_towards_an_unchanged_target_is_remembered(live: Live, file: Path):
+    budget = '[routers.frugal]\nkind = "utility"\ntarget_usd_per_1k = {target}\n'
+    priced = '[models.priced]\nupstream = "fake"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 1\ntier = "mid"\n'
+    kept = []
+    for target in (1.0, 1.0, 2.0):
+        write(file, "new", more=priced + budget.format(target=target))
+        await live.reload("test")
+        kept.append(live.switchpoint.strategies.budgets.configured("frugal", target, 0.0))
+
+    assert kept[0] is kept[1]
+    assert kept[1] is not kept[2]

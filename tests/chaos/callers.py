@@ -15,9 +15,14 @@ PATIENCE_S = 10.0
 
 
 def asking(model: str, form: Form, request_id: str) -> bytes:
-    """Return a whole request."""
+    """Return a request for an answer."""
     body = json.dumps({"model": model, "messages": [USER], "stream": form is Form.STREAMED}).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nX-Request-Id: {request_id}\r\n"
+    return request("/v1/chat/completions", body, request_id)
+
+
+def request(path: str, body: bytes, request_id: str) -> bytes:
+    """Return a whole request."""
+    head = f"POST {path} HTTP/1.1\r\nHost: gateway\r\nX-Request-Id: {request_id}\r\n"
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -16,6 +16,23 @@ class Promise(NamedTuple):
 ENDED = "the upstream's call ends within a second, the record says `cancelled`, nothing stays set aside"
 
 PROMISES: dict[str, tuple[Promise, ...]] = {
+    "Embeddings, passed on": (
+        Promise(
+            "the endpoint refuses, resets, falls silent, answers a status, HTML, an error, or too much",
+            "an error of the status that is told above for one call, `x-should-retry: false`, and a record `failed`",
+            "test_embeddings::test_a_fault_is_an_error_that_is_not_worth_repeating_and_recorded",
+        ),
+        Promise(
+            "it says nothing of its use, or what cannot be",
+            "the vectors are passed on; the bill is unknown, never below nothing",
+            "test_embeddings::test_vectors_are_passed_on_whatever_is_said_of_their_use_and_the_bill_is_unknown",
+        ),
+        Promise(
+            "the caller goes away",
+            "the call ends within a second, and the record says `cancelled`",
+            "test_embeddings::test_a_caller_who_goes_ends_the_call_and_the_record_says_so",
+        ),
+    ),
     "Other dialects": (
         Promise(
             "eight of the faults above, asked for in Anthropic's Messages and OpenAI's Responses",

@@ -123,3 +123,14 @@ def test_a_client_that_asks_is_told_the_story(world: World, route: str):
     told = world.anthropic.messages.create(**asked(route, USER), extra_body={"switchpoint": {"explain": True}})
 
     assert told.switchpoint["attempts"][-1]["model"] == told.model
+
+
+def test_models_and_routes_are_listed(world: World, route: str):
+    assert {route, "mini", "maxi"} <= {model.id for model in world.anthropic.models.list()}
+
+
+def test_the_client_of_betas_is_answered_too(world: World, route: str):
+    message = world.anthropic.beta.messages.create(**asked(route, USER, betas=["context-1m-2025-08-07"]))
+
+    assert message.content[0].text == PLAIN
+    assert all(received.headers.get("anthropic-beta") is None for received in world.first.requests)

@@ -13,7 +13,6 @@ from switchpoint.core.errors import BadAnswer, RequestError
 from switchpoint.dialects.anthropic.asked import BESIDE, READERS, REFUSED
 from switchpoint.dialects.anthropic.messages import Messages
 from switchpoint.dialects.anthropic.sending import write_request
-from switchpoint.dialects.anthropic.sending_turns import Uncarried
 from switchpoint.dialects.anthropic.turns import PARTS, TURNS
 from switchpoint.dialects.extensions import EXTENSIONS, without
 from switchpoint.upstreams.failures import Failures
@@ -169,6 +168,12 @@ def test_every_block_of_the_official_client_is_carried_or_refused_by_name(kind: 
     )
 
 
+@pytest.mark.parametrize("kind", [None, 1, [], {}, ["text"], {"text": 1}])
+def test_a_block_whose_type_is_no_word_is_refused_by_name(kind: Any) -> None:
+    with pytest.raises(RequestError, match="cannot be carried"):
+        MESSAGES.request({**ASKED, "messages": [{"role": "user", "content": [{"type": kind}]}]})
+
+
 @pytest.mark.parametrize("kind", get_args(ToolUnionParam)[1:], ids=lambda kind: kind.__name__)
 def test_every_tool_that_the_vendor_defines_is_refused_by_name(kind: Any) -> None:
     type_, *_ = get_args(get_args(get_type_hints(kind, include_extras=True)["type"])[0])
@@ -318,7 +323,7 @@ def test_one_call_at_a_time_is_asked_for_where_there_are_tools() -> None:
     ],
 )
 def test_what_anthropic_has_no_place_for_is_refused_by_name(asked: dict[str, Any], named: str) -> None:
-    with pytest.raises(Uncarried) as error:
+    with pytest.raises(RequestError) as error:
         sent(**asked)
 
     assert f"{named}" in str(error.value).split(":")[0]

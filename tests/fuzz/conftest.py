@@ -15,7 +15,7 @@ from switchpoint.gateway.service import OpenGate
 from tests.gateway.conftest import Gateway, running
 from tests.gateway.test_management import service_of
 
-PATIENCE_S = 0.3
+PATIENCE_S = 0.6
 HEAD = ArrivalLimits(max_headers=20, max_head_bytes=4096, within_s=PATIENCE_S)
 SMALL = InputLimits(max_depth=10, max_messages=5, max_tools=3, max_parts=4, max_answers=2, max_name_chars=20)
 

@@ -78,6 +78,15 @@ def test_a_batch_decides_as_one_by_one() -> None:
     assert [d.model for d in wise.route(queries)] == ["big", "mini", "big"]
 
 
+def test_an_empty_batch_has_no_decisions() -> None:
+    assert router().route([]) == []
+
+
+def test_a_query_that_nobody_may_take_fails_its_batch() -> None:
+    with pytest.raises(NoEligibleModel, match="mini: not allowed"):
+        router().route([QUERY, replace(QUERY, allow=frozenset())])
+
+
 def test_on_unknown_ground_the_default_is_called() -> None:
     decision = router(novelty=0.9, default="mini").route([QUERY])[0]
 

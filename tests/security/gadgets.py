@@ -1,8 +1,8 @@
 """Threat 1, measured: words that make a router choose the strong model, whatever they stand beside.
 
 Source: "Rerouting LLM Routers" (Shafran et al. 2025, arXiv 2501.01818): hill-climbing over a short prefix that does not
-depend on the query. Differs: whole words of the router's own vocabulary; four proposals a step; they may be split around
-the query, which is how a reader of several crops of a text is met.
+depend on the query. Differs: whole words of the router's own vocabulary; four proposals a step; they may be split
+around the query, which is how a reader of several crops of a text is met.
 
     python -m tests.security.gadgets FOLDER...      # each with a queries.parquet: split, text
 """

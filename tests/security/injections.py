@@ -1,4 +1,4 @@
-"""Texts that try to make a model that reads them, a rater or a judge, say what their writer wants; made by templates."""
+"""Texts that try to make a model that reads them, a rater or a judge, say what their writer wants, by templates."""
 
 from __future__ import annotations
 

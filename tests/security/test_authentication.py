@@ -161,7 +161,7 @@ def test_a_callers_key_cannot_write_its_own_rights(management: object, path: str
 
 
 def test_no_path_of_a_listener_starts_a_program():
-    """Threat 6: what runs code that models wrote is a verifier of the configuration; no room of requests has the means."""
+    """Threat 6: what runs code that models wrote is a verifier; no room that serves requests has the means."""
     starts = [path for path in Path("src").rglob("*.py") if STARTS.search(path.read_text())]
 
     assert starts and {path.parent.name for path in starts} <= {"verifiers", "demo"}

@@ -101,7 +101,7 @@ def test_a_key_reaches_its_own_models_alone_whatever_it_allows_itself(pool: Stan
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_what_a_model_cannot_do_excludes_it_on_every_hop(pool: Stand, route: str):
-    """Threat 18: a request that fits no model is refused before any call, and nothing falls back to one it does not fit."""
+    """Threat 18: a request that fits no model is refused before any call, and nothing falls back to one."""
     asked = {"dialect": "chat", "model": route, "switchpoint": {"max_cost_usd": 0.0}}
 
     assert called(pool, "500", **asked) == set()

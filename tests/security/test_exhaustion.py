@@ -19,7 +19,16 @@ from tests.fake_openai import Exchange, failing
 from tests.security.conftest import ACME, SPOKEN, Stand, asking, standing
 
 CHARS = (1_000, 10_000, 100_000, 1_000_000)
-CATASTROPHES = ("(a+)+$", "(a|a)*$", r"(\w+\s?)*$", "(a*)*b", "a.*b.*c.*d", r"(.*)(.*)(.*)x", "(a{1,9}){1,9}$", "a?" * 30)
+CATASTROPHES = (
+    "(a+)+$",
+    "(a|a)*$",
+    r"(\w+\s?)*$",
+    "(a*)*b",
+    "a.*b.*c.*d",
+    r"(.*)(.*)(.*)x",
+    "(a{1,9}){1,9}$",
+    "a?" * 30,
+)
 
 
 def conversations(chars: int) -> list[tuple[dict[str, Any], ...]]:
@@ -91,7 +100,9 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/route"])
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/route"]
+)
 def test_a_body_that_is_made_to_hurt_is_refused_as_the_callers_fault(stand: Stand, path: str, bomb: str):
     """Threat 12."""
     response = stand.client.post(path, content=BOMBS[bomb], headers={"authorization": f"Bearer {ACME}"})
@@ -126,8 +137,8 @@ def test_a_caller_who_goes_away_ends_the_call_to_the_upstream(tmp_path: Path, di
         data = json.dumps(body).encode()
         host, port = str(stand.client.base_url).removeprefix("http://").rstrip("/").split(":")
         with socket.create_connection((host, int(port))) as connection:
-            head = f"POST {path} HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {ACME}\r\ncontent-length: {len(data)}\r\n\r\n"
-            connection.sendall(head.encode() + data)
+            head = (f"POST {path} HTTP/1.1", "host: g", f"authorization: Bearer {ACME}", f"content-length: {len(data)}")
+            connection.sendall("\r\n".join([*head, "", ""]).encode() + data)
             assert stand.upstream.wait_for_requests(1)
         assert gone.wait(1.0)
 

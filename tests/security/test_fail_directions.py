@@ -1,4 +1,4 @@
-"""Threat 13: a check that is not there, taken for one that found nothing. What each dependency's absence does is stated.
+"""Threat 13: a check that is not there, taken for one that found nothing. What each absence does is stated.
 
 `DIRECTIONS` is the table of docs/security.md: a test compares them. Deaths of PostgreSQL and Redis are in tests/stores
 and tests/control, of upstreams in tests/chaos.
@@ -16,8 +16,12 @@ import pytest
 from switchpoint.control.keyring import Keyring
 from switchpoint.control.keys import Key, new_secret
 from switchpoint.core.errors import ArtifactError, StoreUnavailable, Unauthenticated
-from switchpoint.estimators.bundled import Bundled
+from switchpoint.core.model import Model
+from switchpoint.core.query import Query
+from switchpoint.estimators.bundled import SHIPPED, Bundled
+from switchpoint.stores.redis import Redis
 from switchpoint.upstreams.cached import Cached
+from switchpoint.upstreams.fake import Fake
 from tests.fake_openai import Behaviour, answering, failing, sending, silent
 from tests.security.conftest import Stand, standing
 
@@ -32,16 +36,6 @@ DIRECTIONS = {
     "the record log": "open",
 }
 ILL: dict[str, Behaviour] = {"fails": failing(500), "talks": answering("I would rather not."), "breaks": sending(b"{")}
-
-
-class Broken:
-    """A store of which every use raises."""
-
-    def __getattr__(self, name: str) -> Any:
-        async def raising(*_: object) -> None:
-            raise OSError("gone")
-
-        return raising
 
 
 def test_the_page_states_every_direction_as_it_is():
@@ -64,8 +58,6 @@ async def test_without_ever_having_read_its_keys_a_gateway_lets_nobody_in():
 @pytest.mark.parametrize("name", ["manifest.json", "tensors.safetensors", "vocab.txt"])
 def test_without_a_file_of_its_artifact_a_router_does_not_start(tmp_path: Path, name: str):
     """Threat 13: closed."""
-    from switchpoint.estimators.bundled import SHIPPED
-
     for path in SHIPPED.iterdir():
         if path.name != name:
             (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -105,14 +97,9 @@ def test_without_a_verdict_an_answer_is_not_accepted_and_the_next_model_is_calle
 
 
 async def test_without_its_store_the_cache_asks_the_upstream():
-    """Threat 13: a store keeps what it promises, which is not to raise; one that breaks it fails the call, not the gate."""
-    from switchpoint.core.model import Model
-    from switchpoint.core.query import Query
-    from switchpoint.stores.memory import Memory
-    from switchpoint.upstreams.fake import Fake
-
+    """Threat 13: a Redis that nobody answers for is as if it were empty."""
     model = Model(id="m", upstream="f", upstream_model="m")
-    cached = Cached(Fake({"m": ["hi"]}), Memory(0), ttl_s=60.0)
+    cached = Cached(Fake({"m": ["hi"]}), Redis("redis://127.0.0.1:1/0"), ttl_s=60.0)
 
     asked = Query(id="q", messages=({"role": "user", "content": "hi"},), parameters={"temperature": 0})
     for _ in range(2):

@@ -71,7 +71,7 @@ def test_a_flood_of_feedback_is_refused_and_does_not_stop_other_keys(own: Stand)
 
 
 def test_no_feedback_changes_a_decision_of_a_running_gateway(own: Stand):
-    """Threat 11: nothing learns online. What feedback changes is the next training, which an operator begins and tests."""
+    """Threat 11: nothing learns online. Feedback changes the next training alone, which an operator begins."""
     routes, engine = own.switchpoint.routes, own.switchpoint.engine
     asked = [Query.of(f"What is {number} + {number}?") for number in range(20)]
 

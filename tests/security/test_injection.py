@@ -1,7 +1,7 @@
 """Threat 3: text that makes a model which reads it, to rate a query or to judge an answer, say what its writer wants.
 
 What is held here is ours: what the model is shown, what of its words can count, and what happens where it says nothing.
-That a model obeys what it was told not to obey cannot be excluded; then it still says no more than one of the closed set.
+That a model obeys what it was told not to obey cannot be excluded; then it still says one of the closed set.
 """
 
 from __future__ import annotations

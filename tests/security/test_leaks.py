@@ -77,7 +77,7 @@ def test_no_error_in_any_dialect_holds_a_secret_or_an_address(leaky: Stand, dial
 
 
 def test_an_error_that_nobody_foresaw_tells_its_kind_and_nothing_else():
-    """Threat 14: of an exception that is no error of ours the caller learns the class alone; the record has the rest."""
+    """Threat 14: of an exception that is no error of ours the caller learns the class; the record has the rest."""
     decision = Decision(model="m", router="r", reason=Reason.FIXED)
     failure = Failure.of(KeyError(f"{VENDOR_KEY} at 10.0.0.7"))
 

@@ -77,7 +77,8 @@ def test_a_version_of_a_name_is_the_same_model(asked: str, claimed: str):
 
 
 @pytest.mark.parametrize(
-    ("asked", "claimed"), [("gpt-4o", "gpt-4o-mini"), ("large", "small"), ("gpt-4", "gpt-4o"), ("a", ""), ("x-1", "x-2")]
+    ("asked", "claimed"),
+    [("gpt-4o", "gpt-4o-mini"), ("large", "small"), ("gpt-4", "gpt-4o"), ("a", "")],
 )
 def test_a_smaller_sibling_is_another_model(asked: str, claimed: str):
     """Threat 8."""
@@ -113,9 +114,11 @@ def test_usage_above_what_was_asked_for_is_booked_as_stated_and_logged(
     """Threat 17: it is what the vendor will bill, so it counts; an operator is told that it cannot be right."""
     budget = [{"key": "*", "usd": 1.0, "per": "total"}]
     huge = {"huge": answering(usage=ABSURD["huge"])}
-    with standing(tmp_path, huge, access=lambda access: {**access, "budgets": budget}) as stand:
-        with caplog.at_level(logging.WARNING, "switchpoint.control"):
-            first, second = (stand.ask("chat", model="huge", max_tokens=5) for _ in range(2))
+    with (
+        caplog.at_level(logging.WARNING, "switchpoint.control"),
+        standing(tmp_path, huge, access=lambda access: {**access, "budgets": budget}) as stand,
+    ):
+        first, second = (stand.ask("chat", model="huge", max_tokens=5) for _ in range(2))
 
     assert (first.status_code, second.status_code) == (200, 429)
     assert "more tokens than" in caplog.text

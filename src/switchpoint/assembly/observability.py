@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
@@ -28,6 +29,9 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 """Variables of OpenTelemetry's own, any of which turns traces on."""
 
 PORTS = {"http": 80, "https": 443}
+
+PASSWORDS = re.compile(r"(?<=:)[^:@/\s]+(?=@)|(?<=password=)[^&\s]+")
+"""In the URL of a store, or libpq's key=value form of one."""
 
 
 class Observability:
@@ -71,7 +75,8 @@ def secrets_of(config: Config) -> Iterator[str]:
         names += [*getattr(section, "api_keys_env", ()), *([] if name is None else [name])]
         yield from getattr(section, "headers", {}).values()
     for variable in (config.stores.database_url_env, config.stores.redis_url_env):
-        yield urlsplit(os.environ.get(variable, "")).password or ""
+        for found in PASSWORDS.findall(os.environ.get(variable, "")):
+            yield from (found, unquote(found))
     yield from (os.environ.get(name, "") for name in names)
 
 

@@ -282,7 +282,7 @@ SURFACE: dict[type[SwitchpointError], Surface] = {
 
 
 def _told(failure: Failure) -> str:
-    """Return what a failure is to callers; of one that is no error of ours the kind alone, since it may say anything."""
+    """Return what a failure is to callers; of one that is no error of ours the kind alone: it may say anything."""
     ours = any(failure.kind == each.__name__ for each in SURFACE)
     return f"{failure.kind}: {failure.message}" if ours else failure.kind
 

@@ -24,8 +24,9 @@ from switchpoint.core.errors import (
 )
 from switchpoint.core.query import Query
 from switchpoint.core.record import Record
+from switchpoint.engine.calling import CANCELLED
 from switchpoint.engine.engine import Engine
-from switchpoint.gateway.caller import read_body
+from switchpoint.gateway.caller import Attended, read_body
 from switchpoint.gateway.guard import whose
 from switchpoint.gateway.options import kind
 from switchpoint.gateway.service import Service, Vectors
@@ -58,7 +59,7 @@ async def embeddings(request: Request) -> Response:
     try:
         check_cost(name, vectors, admission.query)
         fields = {key: value for key, value in _FIELDS.decode(data).items() if key != "switchpoint"}
-        passed = await _pass_on(service.engine, name, vectors, admission.query, fields)
+        passed = await _attended(request, service.engine, name, vectors, admission.query, fields)
         record = _record(service.engine, name, admission.query, passed)
         service.engine.sink(record)
     finally:
@@ -97,6 +98,20 @@ def _as_chat(body: Json) -> Json:
     return {"messages": [{"role": "user", "content": parts}], "switchpoint": body.get("switchpoint")}
 
 
+async def _attended(
+    request: Request, engine: Engine, name: str, vectors: Vectors, query: Query, fields: Mapping[str, Any]
+) -> Passed:
+    """Pass a request on for as long as its caller is there."""
+    begun, passed = engine.clock(), None
+    async with Attended(request.receive):
+        passed = await _pass_on(engine, name, vectors, query, fields)
+    if passed is not None:
+        return passed
+    decision = Decision(model=name, router=STRATEGY, reason=Reason.FIXED)
+    attempt = Attempt(decision=decision, failure=CANCELLED, latency_s=engine.clock() - begun)
+    return Passed({}, attempt, NoAnswer("the caller went away", [attempt]))
+
+
 async def _pass_on(engine: Engine, name: str, vectors: Vectors, query: Query, fields: Mapping[str, Any]) -> Passed:
     decision = Decision(model=name, router=STRATEGY, reason=Reason.FIXED)
     begun = engine.clock()
@@ -123,7 +138,7 @@ def _shown(error: Exception, attempt: Attempt, query: Query) -> Exception:
 
 
 def _record(engine: Engine, name: str, query: Query, passed: Passed) -> Record:
-    answered = passed.error is None
+    answered, cancelled = passed.error is None, passed.attempt.failure is CANCELLED
     return Record(
         id=uuid.uuid4().hex,
         at=engine.now(),
@@ -132,7 +147,7 @@ def _record(engine: Engine, name: str, query: Query, passed: Passed) -> Record:
         strategy=STRATEGY,
         attempts=(passed.attempt,),
         accepted=0 if answered else None,
-        outcome="answered" if answered else "failed",
+        outcome="answered" if answered else "cancelled" if cancelled else "failed",
         decide_s=0.0,
         latency_s=passed.attempt.latency_s,
         tags=query.tags,

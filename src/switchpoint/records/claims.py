@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -55,6 +56,7 @@ class Claims:
             _logger.warning("Upstream %r was asked for %r and says that %r answered.", callee.upstream, *pair)
 
 
+@lru_cache(maxsize=1024)
 def is_same(asked: str, claimed: str) -> bool:
     """Say whether a name that was claimed is the one that was asked for, or a version of it.
 

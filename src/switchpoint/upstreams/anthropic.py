@@ -17,7 +17,6 @@ from switchpoint.core.query import Query
 from switchpoint.dialects.anthropic.errors import STATUSES
 from switchpoint.dialects.anthropic.receiving import Pieces, Unreadable, read_message
 from switchpoint.dialects.anthropic.sending import write_request
-from switchpoint.dialects.anthropic.sending_turns import Uncarried
 from switchpoint.dialects.encoding import encode
 from switchpoint.upstreams.failures import Failures
 from switchpoint.upstreams.http import HttpUpstream, Sending, below, checked_key
@@ -100,8 +99,8 @@ class Anthropic(HttpUpstream):
         longest = self._max_tokens if model.max_output_tokens is None else model.max_output_tokens
         try:
             return write_request(chat, longest, own_effort="reasoning_effort" in model.parameters)
-        except Uncarried as error:
-            raise RequestError(f"{self._failures.source} {error}") from None
+        except RequestError as error:  # another vendor's model may do
+            raise RequestError(f"{self._failures.source} {error}", error.param) from None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"cannot be sent a request in a shape that is not OpenAI's ({type(error).__name__}: {error})."
             raise RequestError(f"{self._failures.source} {what}") from None
@@ -127,7 +126,7 @@ class Anthropic(HttpUpstream):
             raise of_error(body, self._failures)
         try:
             return read_answer(encode(read_message(body, int(time.time()))), self._failures)
-        except (Unreadable, KeyError, TypeError, AttributeError) as error:
+        except (Unreadable, KeyError, TypeError, ValueError, AttributeError) as error:
             raise unreadable(error, self._failures) from None
 
     def _reader(self, sending: Sending) -> MessageEvents:
@@ -155,7 +154,7 @@ class MessageEvents:
             raise of_error(event, self._failures)
         try:
             chunks = [read_chunk(encode(piece), self._failures) for piece in self._pieces.read(event)]
-        except (Unreadable, KeyError, TypeError, AttributeError) as error:
+        except (Unreadable, KeyError, TypeError, ValueError, AttributeError) as error:
             raise unreadable(error, self._failures) from None
         self.started = self.started or bool(chunks)
         self.finished = self.finished or any(chunk.finish_reason is not None for chunk in chunks)

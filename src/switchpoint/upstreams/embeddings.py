@@ -24,6 +24,7 @@ from switchpoint.core.model import MILLION, Usage
 from switchpoint.core.query import FloatArray, Query
 from switchpoint.upstreams.failures import Failures
 from switchpoint.upstreams.http import below, checked_key, checked_url
+from switchpoint.upstreams.reading import Count
 from switchpoint.upstreams.watch import Limits, Watch, read_body
 
 
@@ -43,8 +44,8 @@ class Forwarded(NamedTuple):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: Count | None = None
+    total_tokens: Count | None = None
 
 
 class _Vector(msgspec.Struct):

@@ -33,9 +33,9 @@ def is_simple(pattern: str) -> bool:
 
 
 def bounded(pattern: str) -> re.Pattern[str]:
-    """Return a compiled pattern; raises ConfigError for what is none, or cannot be bounded.
+    r"""Return a compiled pattern; raises ConfigError for what is none, or cannot be bounded.
 
-    In RE2, `\\w`, `\\d` and `\\b` know ASCII alone, and there is neither look-around nor a back reference.
+    In RE2, `\w`, `\d` and `\b` know ASCII alone, and there is neither look-around nor a back reference.
     """
     try:
         compiled = re.compile(pattern)

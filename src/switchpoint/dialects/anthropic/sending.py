@@ -38,7 +38,7 @@ _EFFORTS: Mapping[str, str] = {"minimal": "low", "low": "low", "medium": "medium
 
 
 def write_request(chat: Mapping[str, Any], max_tokens: int, own_effort: bool = False) -> Json:
-    """Return the body of the request; raises Uncarried.
+    """Return the body of the request; raises RequestError, which names the field that cannot be carried.
 
     max_tokens : asked for where the request says nothing, because Anthropic wants a number.
     own_effort : whether the effort is the model's own setting, and so wins over the caller's thinking.

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from switchpoint.core.errors import RequestError
 from switchpoint.dialects.anthropic.fields import rest
 from switchpoint.dialects.dialect import Json
 from switchpoint.dialects.extensions import APART, THINKING, extension
@@ -15,13 +16,9 @@ from switchpoint.dialects.extensions import APART, THINKING, extension
 ROLES = frozenset({"system", "developer"})
 
 
-class Uncarried(Exception):
-    """A field of a chat completion that Anthropic's form has no place for; says which, and why."""
-
-
 def refuse(where: str, why: str = "") -> NoReturn:
     """Raise the error for a field that cannot be carried."""
-    raise Uncarried(f"cannot be sent {where!r}: Anthropic's Messages have no place for it.{why and ' '}{why}")
+    raise RequestError(f"cannot be sent {where!r}: Anthropic's Messages have no place for it.{why and ' '}{why}", where)
 
 
 def write_turns(messages: list[Mapping[str, Any]]) -> Json:
