@@ -1,8 +1,14 @@
 """New ids."""
 
 import os
+from datetime import UTC, datetime, timedelta
 
-from switchpoint.core.ids import AT_ONCE, Ids, new_id
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchpoint.core.ids import AT_ONCE, Ids, new_id, timed_id
+
+TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))
 
 
 def test_ids_are_32_hexadecimal_digits():
@@ -26,3 +32,15 @@ def test_a_child_process_draws_ids_of_its_own():
     os.waitpid(child, 0)
 
     assert os.read(reading, 32).decode() != ids()
+
+
+@given(TIMES, st.timedeltas(timedelta(milliseconds=1), timedelta(days=1000)))
+def test_timed_ids_sort_by_their_time(at: datetime, later: timedelta):
+    assert timed_id(at) < timed_id(at + later)
+
+
+def test_timed_ids_of_one_moment_differ():
+    now = datetime.now(UTC)
+
+    assert len({timed_id(now) for _ in range(1000)}) == 1000
+    assert len(timed_id(now)) == 32

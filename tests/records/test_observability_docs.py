@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from switchpoint.core.health import Health
 from switchpoint.core.record import Record
 from switchpoint.records import semantics
+from switchpoint.records.claims import Claims
 from switchpoint.records.lines import log_request
 from switchpoint.records.telemetry import Metrics
 from tests.records.test_lines import logged
@@ -33,6 +34,7 @@ def listed() -> set[str]:
 def registry() -> CollectorRegistry:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    Claims(registry, {})
     metrics.watch_health(lambda: {"m": Health(error_rate=0.0, latency_s=1.0, ttft_s=1.0)})
     metrics.watch_budgets(lambda: {"b": 1.0})
     metrics.watch_door(SimpleNamespace(inside=0, waiting=0, refused=0))

@@ -14,7 +14,7 @@ from switchpoint.core.attempt import Attempt, best_answered
 from switchpoint.core.catalog import Catalog
 from switchpoint.core.decision import Accept, Call, Decision, GiveUp, Reason, Step
 from switchpoint.core.errors import NoEligibleModel, RequestError
-from switchpoint.core.ids import new_id
+from switchpoint.core.ids import timed_id
 from switchpoint.core.protocols import HealthReport, Preparation, Sink, Strategy, Upstream, Verifier
 from switchpoint.core.query import Query
 from switchpoint.core.record import Record
@@ -109,7 +109,7 @@ class Engine:
 
     def start(self, strategy: Strategy, query: Query, *, route: str | None = None, stream: bool = False) -> Run:
         """Begin a run; iterate over `Run.chunks()` to make it happen, and read `Run.record` at its end."""
-        return Run(self, strategy, query, record_id=new_id(), route=route or strategy.name, stream=stream)
+        return Run(self, strategy, query, record_id=timed_id(self.now()), route=route or strategy.name, stream=stream)
 
     async def run(self, strategy: Strategy, query: Query, *, route: str | None = None) -> Record:
         """Run a query to its end and return its record; raises NoAnswer or RequestError, after recording it."""

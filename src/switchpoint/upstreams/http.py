@@ -163,6 +163,8 @@ class HttpUpstream(ABC):
                         self._check_end(reader)
                         await _drain(response)
                         return
+                if reader.finished and query.parameters.get("n") in (None, 1):
+                    watch.finish()
             self._check_end(reader)
         finally:
             response.close()

@@ -15,6 +15,9 @@ from switchpoint.upstreams.failures import Failures
 
 T = TypeVar("T")
 
+FINISH_S = 2.0
+"""How long the end of a stream may be missing once the answer is complete; usage still comes, and some send no end."""
+
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of a whole body, decompressed: a small one that unfolds to more is no answer, and would fill the memory."""
 
@@ -48,6 +51,7 @@ class Watch:
         self.responded = self._begun = False
         self._failures = failures
         self._limits = limits
+        self._idle_s = limits.idle_s
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time()
         self._end = self._start + limits.total_s
@@ -90,10 +94,14 @@ class Watch:
         """
         if self._begun:
             self._until, self._limit = self._end, ("total", self._limits.total_s)
-            self._lower(self._loop.time() + self._limits.idle_s, ("idle", self._limits.idle_s))
+            self._lower(self._loop.time() + self._idle_s, ("idle", self._idle_s))
         block = await self.wait(response.content.readany(), self._failures.cut)
         self._begun = True
         return block
+
+    def finish(self) -> None:
+        """Wait `FINISH_S` for each further read at most: all that was asked for has come, only the end is missing."""
+        self._idle_s = min(self._idle_s, FINISH_S)
 
     def close(self) -> None:
         """Stop the clock."""
