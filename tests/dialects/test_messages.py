@@ -187,6 +187,7 @@ def test_every_tool_that_the_vendor_defines_is_refused_by_name(kind: Any) -> Non
     [
         ("n", 2),
         ("mcp_servers", [{}]),
+        ("thread", {"type": "create"}),
         ("service_tier", "gold"),
         ("tool_choice", {"type": "tool"}),
         ("tools", [{"name": "x"}]),

@@ -20,6 +20,7 @@ REFUSED: Mapping[str, str] = {
     "logprobs": "A message has no place for log-probabilities.",
     "mcp_servers": "Tools that the vendor runs are not carried.",
     "container": "Tools that the vendor runs are not carried.",
+    "thread": "Nothing is kept here: send the whole conversation.",
 }
 
 TIERS: Mapping[str, str] = {"auto": "auto", "standard_only": "default"}
