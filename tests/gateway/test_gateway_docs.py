@@ -50,9 +50,7 @@ def test_the_table_of_errors_has_nothing_else():
 
 
 def test_every_option_is_on_the_page_with_its_header():
-    documented = {
-        name: header.split(":")[0].strip("`") for name, header, _ in rows("What may be asked of the routing")
-    }
+    documented = {name: header.split(":")[0].strip("`") for name, header, _ in rows("What may be asked of the routing")}
 
     options = {option: name.decode() for name, (option, _) in reversed(HEADERS.items())}  # the first header of each
     assert documented == {f"`{option}`": name for option, name in options.items()}

@@ -110,5 +110,7 @@ def _way_in(switchpoint: Switchpoint, section: ManagementSection, token: str) ->
     if section.token_env is not None:
         return f"with the token in {section.token_env}"
     if switchpoint.config.access.required:
-        return "with a key that has the permission: switchpoint keys create NAME --permission metrics --permission records"
+        return (
+            "with a key that has the permission: switchpoint keys create NAME --permission metrics --permission records"
+        )
     return f"with this token, as bearer token or password of any user: {token}"
