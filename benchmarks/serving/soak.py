@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import sys
 import tempfile
+import time
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
@@ -72,7 +75,19 @@ def main() -> None:
         mock(upstream),
         running(system, port, upstream, Path(folder)) as child,
     ):
-        print(dumps(uvloop.run(soak(port, child.pid, total))))
+        found = uvloop.run(soak(port, child.pid, total))
+        print(dumps({**found, "recorded": recorded(Path(folder), found["calls"] + WARM_UP)}))
+
+
+def recorded(folder: Path, expected: int, patience_s: float = 10.0) -> int:
+    """Return how many records were kept, once all are there or the patience is over."""
+    end = time.monotonic() + patience_s
+    while True:
+        with closing(sqlite3.connect(folder / "switchpoint-data" / "records.sqlite")) as connection:
+            found = connection.execute("SELECT count(*) FROM records").fetchone()[0]
+        if found >= expected or time.monotonic() > end:
+            return found
+        time.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -234,14 +234,10 @@ def test_a_models_own_effort_wins_over_the_callers_thinking() -> None:
     assert (body["thinking"], body["output_config"]) == ({"type": "adaptive"}, {"effort": "low"})
 
 
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.sampled_from(["text", "image", "tool_use", "user", "assistant"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["type", "role", "content", "source", "name", "effort"]), inner, max_size=4)
-    ),
-    max_leaves=12,
-)
+NAMES = st.sampled_from(["type", "role", "content", "source", "name", "effort"])
+leaves = st.none() | st.booleans() | st.integers() | st.sampled_from(["text", "image", "tool_use", "user", "assistant"])
+branches = st.lists(leaves, max_size=3) | st.dictionaries(NAMES, leaves, max_size=4)
+anything = leaves | st.lists(leaves | branches, max_size=3) | st.dictionaries(NAMES, leaves | branches, max_size=4)
 
 
 @given(st.dictionaries(st.sampled_from([*READERS, *BESIDE, *REFUSED]), anything, max_size=4))

@@ -64,8 +64,9 @@ def finite(values: FloatArray, probability: FloatArray, price: FloatArray) -> Fl
     total = (weight * np.take_along_axis(values, order, axis=-1)).cumsum(axis=-1)
     surplus = total - np.asarray(price)[..., None]
     mass = np.broadcast_to(mass, surplus.shape)
-    # Where every value so far is impossible there is nothing to divide by.
-    r: FloatArray = np.divide(surplus, mass, out=np.full(surplus.shape, -np.inf), where=mass > 0).max(axis=-1)
+    # Where every value so far is impossible there is nothing to divide by; where it nearly is, the quotient is -inf.
+    with np.errstate(over="ignore"):
+        r: FloatArray = np.divide(surplus, mass, out=np.full(surplus.shape, -np.inf), where=mass > 0).max(axis=-1)
     return r
 
 

@@ -20,13 +20,17 @@ from switchpoint.records.store import Item, Store, Trouble
 _logger = logging.getLogger(__name__)
 
 
+MOST_AT_ONCE = 1_000
+"""Records that share a transaction where more wait than a batch: fewer turns with a busy event loop, longer ones."""
+
+
 class RecordLog:
     """A sink that remembers: calling it with a record never blocks and never raises.
 
     place : the path of a file, `env:NAME` for the PostgreSQL whose URL that variable holds, or a database.
     spool : a local file for what the database cannot take, until it can; without one, that waits in memory.
     flush_interval_s : how long a record waits at most for others to share its transaction.
-    batch : how many records share a transaction at most.
+    batch : how many records share a transaction; more do where more wait.
     queue_limit : how many records are kept while nothing can be written; newer ones are then lost, and counted.
     busy_timeout_s, retry_s : how long to wait for another process that writes, and before trying a failed write again.
 
@@ -184,7 +188,7 @@ class RecordLog:
             elif self._closed:
                 return None
             self._tries += 1
-            return tuple(islice(self._queue, self._batch))
+            return tuple(islice(self._queue, min(max(self._batch, len(self._queue)), MOST_AT_ONCE)))
 
     def _due(self) -> bool:
         return len(self._queue) >= self._batch or self._settled < self._flush_to or self._closed
