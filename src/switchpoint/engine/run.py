@@ -151,7 +151,9 @@ class Run:
         return self._allowed(step) if isinstance(step, Call) else step
 
     def _look_at_health(self) -> None:
-        """Tell the strategy how the models do, where anything is known: the common case copies nothing."""
+        """Tell the strategy how the models do, where anything is known, at the start and after every failure."""
+        if self.attempts and self.attempts[-1].failure is None:
+            return
         health = None if self.engine.health is None else self.engine.health()
         if health is not None and health is not self.query.health and (health or self.query.health):
             self.query = but(self.query, health=health)
