@@ -60,7 +60,7 @@ class Query:
     preparation_usd : what finding that out has cost so far; None is unknown.
     session : the conversation that the query continues; None where it is unknown, or sessions are not kept.
     claim : by what name the caller's headers know the conversation; None where they say nothing.
-    health : by model, what was seen of its calls lately, as of the start or the last failure; an absent one may be well.
+    health : by model, what was seen of its calls lately, as of the start or the last failure; absent is not ill.
     """
 
     id: str
