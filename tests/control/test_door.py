@@ -93,47 +93,6 @@ async def test_who_is_called_and_cancelled_in_the_same_moment_gives_his_place_on
     assert (door.inside, door.waiting) == (1, 0)
 
 
-async def test_draining_serves_who_is_here_and_refuses_who_comes() -> None:
-    door = Door(1, 1, 60.0)
-    await door.enter()
-    waiting = asyncio.create_task(door.enter())
-    await settle()
-    drained = asyncio.create_task(door.drain())
-    await settle()
-
-    with pytest.raises(Overloaded, match="stopping"):
-        await door.enter()
-    door.leave()
-    await waiting
-    assert not drained.done()
-    door.leave()
-    await drained
-
-    assert (door.inside, door.waiting) == (0, 0)
-
-
-async def test_an_empty_door_is_drained_at_once() -> None:
-    await Door(1, 1, 1.0).drain()
-
-
-async def test_draining_ends_when_the_last_who_waits_goes_away() -> None:
-    door = Door(1, 1, 60.0)
-    await door.enter()
-    waiting = asyncio.create_task(door.enter())
-    await settle()
-    drained = asyncio.create_task(door.drain())
-    await settle()
-
-    door.leave()
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    if not waiting.cancelled():
-        door.leave()
-    await asyncio.wait_for(drained, 5)
-
-    assert door.inside == 0
-
-
 @pytest.mark.parametrize("numbers", [(0, 1, 1.0), (1, -1, 1.0), (1, 1, -1.0), (1, 1, float("inf"))])
 def test_a_door_that_nobody_could_pass_is_refused(numbers: tuple[int, int, float]) -> None:
     with pytest.raises(ConfigError, match="A door needs max_concurrent of 1 or more"):
@@ -197,7 +156,6 @@ class Crowd(RuleBasedStateMachine):
         while self.inside:
             self.leaves(awake=True)
         assert (self.door.inside, self.door.waiting) == (0, 0)
-        self.loop.run_until_complete(self.door.drain())
         self.loop.close()
 
 

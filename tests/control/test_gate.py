@@ -272,19 +272,6 @@ async def test_dollars_per_minute_are_limited_too() -> None:
         await here.admit(HOLDER, "cheap", QUERY)
 
 
-async def test_a_draining_gate_waits_for_who_is_inside_and_lets_nobody_in() -> None:
-    here = gate(door=Door(10, 0, 0.0))
-    admitted = await here.admit(HOLDER, "cheap", QUERY)
-    draining = asyncio.create_task(here.drain())
-    await asyncio.sleep(0)
-    with pytest.raises(Overloaded, match="stopping"):
-        await here.admit(HOLDER, "cheap", QUERY)
-
-    admitted.settle(None)
-
-    await draining
-
-
 async def test_a_thousand_concurrent_calls_at_the_limit_overspend_by_one_request_at_most() -> None:
     records: list[Record] = []
     upstream = Fake({"cheap": ["x" * 400], "dear": ["x" * 400]}, latency_s=0.01)

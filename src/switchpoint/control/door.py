@@ -31,8 +31,6 @@ class Door:
         self.inside = 0
         self.refused = 0
         self._queue: deque[asyncio.Future[None]] = deque()
-        self._draining = False
-        self._empty: asyncio.Future[None] | None = None
 
     @property
     def waiting(self) -> int:
@@ -41,8 +39,6 @@ class Door:
 
     async def enter(self) -> None:
         """Come in, waiting in the queue if need be; raises Overloaded where there is no room in time."""
-        if self._draining:
-            raise self._refusal("The service is stopping. Ask another replica, or later.")
         if self.inside < self.max_concurrent and not self._queue:
             self.inside += 1
         elif len(self._queue) >= self.max_queue:
@@ -59,15 +55,6 @@ class Door:
         while self._queue and self.inside < self.max_concurrent:
             self._queue.popleft().set_result(None)
             self.inside += 1  # on behalf of who waited: nobody can slip in before he wakes
-        self._tell_if_empty()
-
-    async def drain(self) -> None:
-        """Let nobody in any more who was not waiting already; return once everybody has left."""
-        self._draining = True
-        if self.inside > 0 or self._queue:
-            if self._empty is None:
-                self._empty = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._empty)
 
     async def _wait(self) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -92,12 +79,7 @@ class Door:
             self.leave()
         else:
             self._queue.remove(turn)
-            self._tell_if_empty()
 
     def _refusal(self, message: str) -> Overloaded:
         self.refused += 1
         return Overloaded(message)
-
-    def _tell_if_empty(self) -> None:
-        if self._empty is not None and self.inside == 0 and not self._queue and not self._empty.done():
-            self._empty.set_result(None)

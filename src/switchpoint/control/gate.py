@@ -172,11 +172,6 @@ class ControlGate:
         admitted.query = but(query, allow=allow, tags=tags, max_cost_usd=max_cost_usd)
         return admitted
 
-    async def drain(self) -> None:
-        """Let nobody in any more; return once all that were let in have ended."""
-        if self.door is not None:
-            await self.door.drain()
-
     def _costs(
         self,
         accounts: Sequence[Account],
