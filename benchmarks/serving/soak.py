@@ -1,4 +1,7 @@
-"""`python -m benchmarks.serving.soak [REQUESTS]`: many requests, half of them streamed, and the memory meanwhile."""
+"""`python -m benchmarks.serving.soak [REQUESTS]`: many requests, half of them streamed, and the memory meanwhile.
+
+It warms up until every bounded table is full: the words that the tokeniser remembers (50,000) and the conversations.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ import uvloop
 from benchmarks.serving.load import Result, closed, requests
 from benchmarks.serving.systems import LOAD_CORE, dumps, free_port, memory_mb, mock, running, systems
 
-WARM_UP, STEPS, CONNECTIONS = 20_000, 50, 64
+WARM_UP, STEPS, CONNECTIONS = 80_000, 50, 64
 
 
 async def soak(port: int, pid: int, total: int) -> dict[str, object]:

@@ -18,7 +18,7 @@ from switchpoint.stores.memory import Memory
 from switchpoint.stores.postgres import Postgres
 from switchpoint.stores.redis import Redis
 
-MEMORY_BYTES = 64 << 20
+MEMORY_BYTES = 16 << 20
 
 
 class Stores:

@@ -6,11 +6,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+ENTRY_BYTES = 350
+"""What an entry takes beside the text of its key and the bytes of its value: two objects' heads, a tuple, a number, and
+its place in the table. Small values would else take several times what they are allowed."""
+
 
 class Memory:
     """Keeps values in memory; what was used longest ago goes first once there is no room.
 
-    max_bytes : of all values together. clock : seconds that only grow.
+    max_bytes : of all keys and values together, with what Python needs to keep them. clock : seconds that only grow.
     """
 
     def __init__(self, max_bytes: int = 64 << 20, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,10 +37,11 @@ class Memory:
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep a value for so long; one that is larger than the whole store is not kept."""
         self._drop(key)
-        if len(value) > self._max_bytes:
+        size = _size(key, value)
+        if size > self._max_bytes:
             return
         self._held[key] = self._clock() + ttl_s, value
-        self._bytes += len(value)
+        self._bytes += size
         while self._bytes > self._max_bytes:
             self._drop(next(iter(self._held)))
 
@@ -47,4 +52,8 @@ class Memory:
     def _drop(self, key: str) -> None:
         found = self._held.pop(key, None)
         if found is not None:
-            self._bytes -= len(found[1])
+            self._bytes -= _size(key, found[1])
+
+
+def _size(key: str, value: bytes) -> int:
+    return ENTRY_BYTES + len(key) + len(value)
