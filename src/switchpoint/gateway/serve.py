@@ -6,6 +6,7 @@ import gc
 import math
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from switchpoint.gateway.draining import DrainingServer
 GRACE_S = 30
 """How long answers in progress may take to end once the server is asked to stop; then they are cancelled."""
 
+
+SWITCH_S = 0.001
+"""How long the event loop may keep the interpreter from the threads that write records, and they from it."""
 
 GC_THRESHOLDS = (10_000, 20, 20)
 """A request makes some hundred objects and hardly any cycle: looking for cycles every 700 objects takes 7 % of it."""
@@ -57,6 +61,7 @@ def serve(
                 gc.collect()
                 gc.freeze()  # what was loaded to serve is never garbage: later collections need not look at it
                 gc.set_threshold(*GC_THRESHOLDS)
+                sys.setswitchinterval(SWITCH_S)
                 if ready is not None:
                     ready(address_of(listener))
                 server.run(sockets=[listener])

@@ -132,11 +132,12 @@ class _SqliteWriting:
         with self._connection as connection:  # commits, or undoes everything
             connection.execute("BEGIN IMMEDIATE")
             for statement, rows in insertions(entries):
-                whole = len(rows) - len(rows) % TOGETHER
-                for start in range(0, whole, TOGETHER):
-                    values = [value for row in rows[start : start + TOGETHER] for value in row]
-                    connection.execute(together(statement), values)
-                connection.executemany(statement, rows[whole:])
+                start = 0
+                for size in TOGETHER:
+                    while len(rows) - start >= size:
+                        values = [value for row in rows[start : start + size] for value in row]
+                        connection.execute(together(statement, size), values)
+                        start += size
 
     def close(self) -> None:
         self._connection.close()
@@ -172,7 +173,7 @@ def open_to_write(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3
     transactions, never the file. Raises ConfigError for a newer schema, sqlite3.Error and OSError for the rest.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, cached_statements=512)
     try:
         write_ahead(connection, busy_timeout_s)
         connection.execute("PRAGMA foreign_keys = ON")
@@ -214,17 +215,17 @@ def insertions(entries: Sequence[Entry]) -> Iterator[tuple[str, list[Sequence[An
 
 
 TABLES = ("records", "attempts", "feedback")
-TOGETHER = 50
-"""Rows that one statement inserts. SQLite gives up the interpreter for each statement, and a busy event loop gives it
-back after 5 ms: a statement for each row would write 200 rows a second just when there is most to write."""
+TOGETHER = (64, 32, 16, 8, 4, 2, 1)
+"""How many rows one statement inserts, the most first. SQLite gives up the interpreter for each statement, and a busy
+event loop gives it back after 5 ms: one for each row would write 200 rows a second when there is most to write."""
 
 
-@lru_cache(maxsize=256)
-def together(statement: str) -> str:
-    """Return the statement that inserts `TOGETHER` rows as this one inserts one."""
+@lru_cache(maxsize=1024)
+def together(statement: str, rows: int) -> str:
+    """Return the statement that inserts so many rows as this one inserts one."""
     before, _, rest = statement.partition(" VALUES ")
     row, _, after = rest.partition(" ON CONFLICT")
-    return f"{before} VALUES {', '.join([row] * TOGETHER)} ON CONFLICT{after}"
+    return f"{before} VALUES {', '.join([row] * rows)} ON CONFLICT{after}"
 
 
 def insertion(table: str, columns: Collection[str]) -> str:
